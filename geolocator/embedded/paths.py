@@ -25,9 +25,9 @@ def resolved(data_dir: Path) -> Path:
     return Path(os.path.realpath(data_dir))
 
 
-def run_dir(data_dir: Path) -> Path:
-    """Locks, and the sockets where their path is short enough."""
-    return resolved(data_dir) / "run"
+def lock_dir(data_dir: Path) -> Path:
+    """The lock files by which processes agree who starts and who stops a server."""
+    return resolved(data_dir) / "locks"
 
 
 def log_dir(data_dir: Path) -> Path:
@@ -37,7 +37,7 @@ def log_dir(data_dir: Path) -> Path:
 
 def socket_dir(data_dir: Path) -> Path:
     """Folder of both servers' unix sockets: in the data folder, or a short hashed one in /tmp."""
-    usual = run_dir(data_dir)
+    usual = resolved(data_dir) / "run"
     longest = str(usual / f".s.PGSQL.{POSTGRES_PORT}")
     if len(os.fsencode(longest)) <= _LONGEST_SOCKET_PATH and _SAFE_PATH.fullmatch(longest):
         return usual

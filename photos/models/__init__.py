@@ -1,0 +1,29 @@
+"""What PostgreSQL holds of the collection."""
+
+from __future__ import annotations
+
+from photos.models.embedding import EmbeddingSpace, PhotoEmbedding, SegmentEmbedding
+from photos.models.photo import LocationSource, LocationVisibility, Photo, PhotoState, Visibility
+from photos.models.proposal import LocationProposal, ProposalSource, ProposalState
+from photos.models.segment import LocalFeatures, Segment
+from photos.models.tag import PhotoTag, SegmentTag, Tag, TagSource
+
+__all__ = [
+    "EmbeddingSpace",
+    "LocalFeatures",
+    "LocationProposal",
+    "LocationSource",
+    "LocationVisibility",
+    "Photo",
+    "PhotoEmbedding",
+    "PhotoState",
+    "PhotoTag",
+    "ProposalSource",
+    "ProposalState",
+    "Segment",
+    "SegmentEmbedding",
+    "SegmentTag",
+    "Tag",
+    "TagSource",
+    "Visibility",
+]

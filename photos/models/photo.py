@@ -1,0 +1,222 @@
+"""A photo with its place, who may see it, and how far its indexing has come."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.expressions import Case, Value, When
+from django.db.models.functions import Floor
+from django.utils.translation import gettext_lazy as _
+
+from photos.querysets import PhotoQuerySet
+
+GRID_DEGREES = 0.01
+
+
+class PhotoState(models.TextChoices):
+    PENDING = "pending", _("pending")
+    INDEXING = "indexing", _("indexing")
+    READY = "ready", _("ready")
+    FAILED = "failed", _("failed")
+    QUARANTINED = "quarantined", _("quarantined")
+
+
+class LocationSource(models.TextChoices):
+    EXIF = "exif", _("EXIF")
+    MANUAL = "manual", _("set by hand")
+    IMPORT = "import", _("import")
+    ACCEPTED_ESTIMATE = "accepted-estimate", _("accepted estimate")
+
+
+class Visibility(models.TextChoices):
+    PUBLIC = "public", _("public")
+    PRIVATE = "private", _("private")
+
+
+class LocationVisibility(models.TextChoices):
+    EXACT = "exact", _("exact")
+    APPROXIMATE = "approximate", _("approximate (about 1 km)")
+    HIDDEN = "hidden", _("hidden")
+
+
+def image_path(photo: Photo, filename: str) -> str:
+    """Store by uuid, never by the name a stranger chose; the suffix follows the content's format."""
+    suffix = PurePosixPath(filename).suffix.lower()[:6]
+    return f"photos/{photo.uuid.hex[:2]}/{photo.uuid}{suffix}"
+
+
+def public_coordinate(name: str, limit: int) -> Case:
+    """The coordinate that anyone may know: exact, the middle of its grid cell, or none.
+
+    A deterministic cell, never jitter: averaging many answers must not reveal the point.
+    """
+    # the middle of the last cell must stay in range: 90.0 would land at 90.005
+    cell = models.functions.Least(
+        (Floor(F(name) / Value(GRID_DEGREES)) + Value(0.5)) * Value(GRID_DEGREES),
+        Value(limit - GRID_DEGREES / 2),
+        output_field=models.FloatField(),
+    )
+    return Case(
+        When(location_visibility=LocationVisibility.EXACT, then=F(name)),
+        When(location_visibility=LocationVisibility.APPROXIMATE, then=cell),
+        default=None,
+        output_field=models.FloatField(),
+    )
+
+
+class Photo(models.Model):
+    """A picture of the collection; latitude and longitude in degrees WGS 84."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    image = models.ImageField(_("picture"), upload_to=image_path, max_length=200)
+    sha256 = models.CharField(max_length=64, editable=False, db_index=True)
+    original_name = models.CharField(_("original name"), max_length=255, blank=True)
+    width = models.PositiveIntegerField(editable=False, help_text=_("pixels of the upright image"))
+    height = models.PositiveIntegerField(editable=False, help_text=_("pixels of the upright image"))
+
+    latitude = models.FloatField(_("latitude"), null=True, blank=True)
+    longitude = models.FloatField(_("longitude"), null=True, blank=True)
+    location_source = models.CharField(
+        _("location source"), max_length=20, choices=LocationSource, blank=True, default=""
+    )
+    location_accuracy_m = models.FloatField(_("location accuracy (m)"), null=True, blank=True)
+    bearing_deg = models.FloatField(_("bearing (degrees)"), null=True, blank=True)
+    taken_at = models.DateTimeField(_("taken at"), null=True, blank=True)
+
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    credit = models.CharField(_("credit"), max_length=200, blank=True)
+    license = models.CharField(_("licence"), max_length=100, blank=True)
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="photos",
+    )
+    visibility = models.CharField(
+        _("visibility"), max_length=10, choices=Visibility, default=Visibility.PUBLIC
+    )
+    location_visibility = models.CharField(
+        _("location visibility"), max_length=12, choices=LocationVisibility, default=LocationVisibility.EXACT
+    )
+    public_latitude = models.GeneratedField(
+        expression=public_coordinate("latitude", 90),
+        output_field=models.FloatField(null=True),
+        db_persist=True,
+    )
+    public_longitude = models.GeneratedField(
+        expression=public_coordinate("longitude", 180),
+        output_field=models.FloatField(null=True),
+        db_persist=True,
+    )
+
+    state = models.CharField(
+        _("state"), max_length=12, choices=PhotoState, default=PhotoState.PENDING, editable=False
+    )
+    stage = models.CharField(max_length=20, blank=True, default="", editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, editable=False)
+    index_error = models.TextField(blank=True, default="", editable=False)
+    indexed_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    tags = models.ManyToManyField("photos.Tag", through="photos.PhotoTag", related_name="photos", blank=True)
+
+    objects: ClassVar[models.Manager[Photo]] = PhotoQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("photo")
+        verbose_name_plural = _("photos")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="photo_point_whole",
+                condition=Q(latitude__isnull=True, longitude__isnull=True)
+                | Q(latitude__isnull=False, longitude__isnull=False),
+                violation_error_message=_("Give both latitude and longitude, or neither."),
+            ),
+            models.CheckConstraint(
+                name="photo_latitude_range",
+                condition=Q(latitude__isnull=True) | Q(latitude__gte=-90, latitude__lte=90),
+                violation_error_message=_("Latitude must be between -90 and 90 degrees."),
+            ),
+            models.CheckConstraint(
+                name="photo_longitude_range",
+                condition=Q(longitude__isnull=True) | Q(longitude__gte=-180, longitude__lte=180),
+                violation_error_message=_("Longitude must be between -180 and 180 degrees."),
+            ),
+            models.CheckConstraint(
+                name="photo_accuracy_positive",
+                condition=Q(location_accuracy_m__isnull=True)
+                | Q(location_accuracy_m__gte=0, location_accuracy_m__lt=2.1e7),
+                violation_error_message=_("The accuracy must be 0 metres or more."),
+            ),
+            models.CheckConstraint(
+                name="photo_bearing_range",
+                condition=Q(bearing_deg__isnull=True) | Q(bearing_deg__gte=0, bearing_deg__lt=360),
+                violation_error_message=_("The bearing must be at least 0 and less than 360 degrees."),
+            ),
+            models.CheckConstraint(
+                name="photo_located_has_source",
+                condition=Q(latitude__isnull=True, location_source="")
+                | (Q(latitude__isnull=False) & Q(location_source__in=LocationSource.values)),
+                violation_error_message=_("A located photo needs a location source, and only a located one."),
+            ),
+            models.CheckConstraint(name="photo_state_known", condition=Q(state__in=PhotoState.values)),
+            models.CheckConstraint(
+                name="photo_visibility_known", condition=Q(visibility__in=Visibility.values)
+            ),
+            models.CheckConstraint(
+                name="photo_location_visibility_known",
+                condition=Q(location_visibility__in=LocationVisibility.values),
+            ),
+            models.CheckConstraint(
+                name="photo_lease_while_indexing",
+                condition=Q(
+                    state=PhotoState.INDEXING, lease_token__isnull=False, lease_expires_at__isnull=False
+                )
+                | (
+                    ~Q(state=PhotoState.INDEXING) & Q(lease_token__isnull=True, lease_expires_at__isnull=True)
+                ),
+            ),
+            # the same bytes once per owner; across owners a refusal would tell of private photos
+            models.UniqueConstraint(
+                fields=["owner", "sha256"],
+                name="photo_bytes_once_per_owner",
+                nulls_distinct=False,
+                violation_error_message=_("This very file is already in the collection."),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="photo_newest"),
+            models.Index(fields=["taken_at"], name="photo_taken"),
+            models.Index(fields=["owner", "-created_at"], name="photo_owner"),
+            models.Index(
+                fields=["lease_expires_at", "id"],
+                name="photo_unfinished",
+                condition=Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING]),
+            ),
+            # the GiST index on the public point stands in a migration: Django has no point type without GEOS
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.original_name or str(self.uuid)
+
+    def get_absolute_url(self) -> str:
+        from django.urls import reverse
+
+        return reverse("photo", args=[self.uuid])
+
+    @property
+    def has_location(self) -> bool:
+        return self.latitude is not None

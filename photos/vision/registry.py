@@ -1,0 +1,89 @@
+"""Which encoders and segmenters there are, imported on use and made once per process."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import Any, Final, cast
+
+from photos.vision.encoders import classical_spec
+from photos.vision.errors import UnknownModelError
+from photos.vision.types import Encoder, EncoderSpec, Segmenter
+
+DEFAULT_ENCODER: Final = "classical-512"
+
+DEFAULT_SEGMENTER: Final[dict[str, str]] = {"classical-512": "windows"}
+"""The segmenter that goes with an encoder's slug, chosen by measured retrieval quality."""
+
+_ENCODERS: Final[dict[str, tuple[EncoderSpec, str]]] = {
+    classical_spec.SPEC.slug: (classical_spec.SPEC, "photos.vision.encoders.classical:ClassicalEncoder"),
+}
+_SEGMENTERS: Final[dict[str, str]] = {
+    "regions": "photos.vision.segmenters.regions:RegionSegmenter",
+    "windows": "photos.vision.segmenters.windows:WindowSegmenter",
+}
+
+_made: Final[dict[tuple[str, str], Any]] = {}
+_making: Final = threading.RLock()
+
+
+def encoder_slugs() -> list[str]:
+    """Return the slugs of all encoders, sorted."""
+    return sorted(_ENCODERS)
+
+
+def segmenter_slugs() -> list[str]:
+    """Return the slugs of all segmenters, sorted."""
+    return sorted(_SEGMENTERS)
+
+
+def register_encoder(spec: EncoderSpec, target: str) -> None:
+    """Make an encoder known; `target` is "module:Class", called with the spec on first use."""
+    with _making:
+        _ENCODERS[spec.slug] = (spec, target)
+        _made.pop(("encoder", spec.slug), None)
+
+
+def register_segmenter(slug: str, target: str) -> None:
+    """Make a segmenter known; `target` is "module:Class", called with the slug on first use."""
+    with _making:
+        _SEGMENTERS[slug] = target
+        _made.pop(("segmenter", slug), None)
+
+
+def get_spec(slug: str) -> EncoderSpec:
+    """Return an encoder's spec without loading it; raises `UnknownModelError`."""
+    return _encoder_entry(slug)[0]
+
+
+def get_encoder(slug: str = DEFAULT_ENCODER) -> Encoder:
+    """Return the encoder, loaded once per process; raises `UnknownModelError`."""
+    spec, target = _encoder_entry(slug)
+    return cast("Encoder", _make_once("encoder", slug, target, spec))
+
+
+def get_segmenter(slug: str) -> Segmenter:
+    """Return the segmenter, loaded once per process; raises `UnknownModelError`."""
+    if slug not in _SEGMENTERS:
+        raise UnknownModelError(f"unknown segmenter {slug!r}; known: {', '.join(segmenter_slugs())}")
+    return cast("Segmenter", _make_once("segmenter", slug, _SEGMENTERS[slug], slug))
+
+
+def default_segmenter(encoder_slug: str) -> str:
+    """Return the slug of the segmenter that goes with an encoder."""
+    return DEFAULT_SEGMENTER.get(encoder_slug, "regions")
+
+
+def _encoder_entry(slug: str) -> tuple[EncoderSpec, str]:
+    if slug not in _ENCODERS:
+        raise UnknownModelError(f"unknown encoder {slug!r}; known: {', '.join(encoder_slugs())}")
+    return _ENCODERS[slug]
+
+
+def _make_once(kind: str, slug: str, target: str, argument: object) -> object:
+    """Import and call `target` under a lock: two threads never load the same weights twice."""
+    with _making:
+        if (kind, slug) not in _made:
+            module, name = target.split(":")
+            _made[kind, slug] = getattr(importlib.import_module(module), name)(argument)
+        return _made[kind, slug]
