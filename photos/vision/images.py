@@ -188,7 +188,7 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
 
 def _refused_as_unknown() -> ImageRefused:
     return ImageRefused(
-        f"The file is not a picture that can be read (its content counts, not its name); send {FORMAT_NAMES}.",
+        f"The file is no picture that can be read (its content counts, not its name); send {FORMAT_NAMES}.",
         code="unsupported-format",
     )
 

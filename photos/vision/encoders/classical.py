@@ -86,7 +86,7 @@ class _View:
     def __init__(self, found: Detections, constants: Constants) -> None:
         self._constants = constants
         height, width = found.picture.shape[:2]
-        self._places: Vector = (found.points + np.float32(0.5)) / np.array([width, height], np.float32)
+        self._places = np.asarray((found.points + 0.5) / (width, height), np.float32)
         self._words, self._residuals = assign_words(found.descriptors, constants)
         dense = _reduced(found.picture)
         self._colours = _colour_bins(dense)

@@ -81,7 +81,7 @@ def _reduced(image: Image) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def to_root_sift(descriptors: NDArray[np.floating]) -> NDArray[np.float32]:
+def to_root_sift(descriptors: NDArray[np.number]) -> NDArray[np.float32]:
     """Return (N, 128) SIFT with L1 norm 1 and the square root taken: unit length under L2."""
     sums = np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-7)
     return np.asarray(np.sqrt(descriptors / sums), np.float32)
