@@ -152,7 +152,7 @@ RQ_SHOW_ADMIN_LINK = True
 
 # --- files ----------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(read_text("STATIC_ROOT", str(DATA_DIR / "static"))).absolute()
 # django-leaflet gives us Leaflet's files only: as an installed app its admin module would need GDAL
 LEAFLET_STATIC = Path(str(getattr(find_spec("leaflet"), "origin", ""))).parent / "static"
 STATICFILES_DIRS = [BASE_DIR / "static", LEAFLET_STATIC]
