@@ -1,7 +1,7 @@
 """Asks a running site, started from nothing, where each held-out view of its sample was taken.
 
-Usage: check_run.py ADDRESS DATA_DIR. Exits 1 unless at least 10 of the 12 held-out views are placed within 100 m of
-the truth and everything that is not in the collection is refused.
+Usage: check_run.py ADDRESS DATA_DIR. Exits 1 unless at least 10 of the 12 held-out views are placed within
+100 m of the truth and everything that is not in the collection is refused.
 """
 
 from __future__ import annotations
