@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from django.core.management import get_commands
@@ -13,9 +14,10 @@ from tests.test_settings_table import settings_in_code
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def compose() -> dict:
+def compose() -> dict[str, Any]:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
 
 
 def test_every_command_of_ours_exists():
