@@ -72,8 +72,8 @@ def _capability_to_reach(account: Account, path: Path) -> int | None:
             if _own_capabilities() >> capability & 1:
                 return capability
     raise EmbeddedServerError(
-        f"PostgreSQL does not run as root, and the user 'nobody', as whom it is started instead, may not enter "
-        f"{path}. Choose a DATA_DIR that every user may enter, or start as an ordinary user."
+        f"PostgreSQL does not run as root, and the user 'nobody', as whom it is started instead, "
+        f"may not enter {path}. Choose a DATA_DIR that every user may enter, or start as an ordinary user."
     )
 
 
@@ -98,7 +98,5 @@ def _keep_capability(libc: ctypes.CDLL, capability: int) -> None:
     mask = 1 << capability
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low_and_high = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)  # effective, permitted, inheritable
-    if libc.capset(header, low_and_high) or libc.prctl(
-        _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0
-    ):
+    if libc.capset(header, low_and_high) or libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0):
         raise OSError(ctypes.get_errno(), "could not keep the capability to enter the data folder")

@@ -19,7 +19,7 @@ def postgres_installation() -> Path:
 
 
 def copy_postgres(target: Path) -> Path:
-    """PostgreSQL's installation copied under `target`, once per version of the wheel, for another user to run.
+    """PostgreSQL's installation copied under `target` for another user to run, once per version of the wheel.
 
     Its programs look for their libraries by a relative path, so the folders keep their places.
     """
@@ -47,8 +47,8 @@ def _package_dir(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedServerError(
-            f"the package {name!r} is not installed; install the project's requirements, or set DATABASE_URL and "
-            f"REDIS_URL to servers of your own"
+            f"the package {name!r} is not installed; install the project's requirements, "
+            f"or set DATABASE_URL and REDIS_URL to servers of your own"
         )
     return Path(spec.submodule_search_locations[0])
 

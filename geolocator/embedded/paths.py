@@ -14,10 +14,13 @@ DATABASE_NAME = "geolocator"
 DATABASE_USER = "geolocator"
 
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 104 bytes on macOS and 108 on Linux, terminator included
-_SAFE_PATH = re.compile(
-    r"[A-Za-z0-9_./-]+"
-)  # libpq and PostgreSQL split lists of hosts and folders at commas
+_SAFE_PATH = re.compile(r"[A-Za-z0-9_./-]+")  # libpq and PostgreSQL split lists of hosts and folders at commas
 _SHORT_BASE = Path("/tmp")  # noqa: S108 - not $TMPDIR: every command must find the same folder
+
+
+def data_dir_from_environment() -> Path:
+    """DATA_DIR as the settings read it."""
+    return Path(os.environ.get("DATA_DIR", "").strip() or "data").expanduser().absolute()
 
 
 def resolved(data_dir: Path) -> Path:

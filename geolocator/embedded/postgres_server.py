@@ -16,7 +16,7 @@ from .binaries import copy_postgres, postgres_installation
 from .errors import EmbeddedServerError
 from .paths import DATABASE_NAME, DATABASE_USER, POSTGRES_PORT, postgres_socket, resolved, socket_dir
 from .probes import postgres_answers
-from .processes import command_line, processes_in, wait_for_end
+from .processes import command_line, is_running, processes_in, wait_for_end
 from .server import MIB, make_private_folder
 
 MAJOR = 18
@@ -29,7 +29,11 @@ class PostgresServer:
     """The database server of one data folder."""
 
     name = "postgres"
-    stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)  # fast, immediate, none left to wait for
+    stop_signals: tuple[signal.Signals, ...] = (
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGKILL,
+    )  # fast, immediate
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self.data_dir = resolved(data_dir)
@@ -105,27 +109,27 @@ class PostgresServer:
             check=False,
             cwd="/",
             env=server_environment(),
-            preexec_fn=before_exec(self.account, self.folder, signal.SIGKILL),  # noqa: PLW1509 - one thread
+            preexec_fn=before_exec(self.account, self.folder, signal.SIGKILL),
         )
         if done.returncode or "ERROR:" in done.stdout or "FATAL:" in done.stdout:
             raise EmbeddedServerError(f"{Path(command[0]).name} failed:\n{done.stdout.strip()}")
 
     def _end_leftovers(self) -> None:
-        """End a postmaster whose keeper was killed, and disarm a lock file that names somebody else's process.
+        """End a postmaster whose keeper was killed; disarm a lock file that names somebody else's process.
 
-        PostgreSQL believes any live process of that number to be its predecessor, as happens after a restart of
-        a container. It ignores its parent's number there and still checks for the predecessor's shared memory,
+        PostgreSQL takes any live process of that number for its predecessor, as happens after a restart of a
+        container. It ignores its parent's number there, and still checks for the predecessor's shared memory:
         so the file gets ours.
         """
         path = self.folder / "postmaster.pid"
         try:
             first, rest = path.read_text(encoding="utf-8").split("\n", 1)
-            pid = int(first)
+            pid = abs(int(first))  # negative for a single-user server
         except (FileNotFoundError, ValueError):
             return
         if str(self.folder) in command_line(pid):
             self._stop_leftover(pid)
-        elif pid != os.getpid():
+        elif is_running(pid):
             path.write_text(f"{os.getpid()}\n{rest}", encoding="utf-8")
             postgres_socket(self.data_dir).with_name(f".s.PGSQL.{POSTGRES_PORT}.lock").unlink(missing_ok=True)
 
@@ -149,7 +153,7 @@ def tuning(*, durable: bool) -> dict[str, str | int]:
         "effective_cache_size": f"{_between(256, memory_mib // 2, 16384)}MB",
         "maintenance_work_mem": f"{_between(64, memory_mib // 16, 512)}MB",
         "work_mem": "16MB",
-        "random_page_cost": 1.1,
+        "random_page_cost": "1.1",
         "jit": "off",
         "wal_level": "minimal",  # nobody replicates an embedded server
         "max_wal_senders": 0,
@@ -185,7 +189,7 @@ def _shared_memory_is_small() -> bool:
 
 
 def _character_locale() -> str:
-    """A locale that tells letters from other characters in UTF-8, under the name that this system gives it."""
+    """A locale that knows the letters of UTF-8, under the name that this system gives it."""
     saved = locale.setlocale(locale.LC_CTYPE)
     try:
         for name in ("C.UTF-8", "en_US.UTF-8"):

@@ -1,21 +1,33 @@
-"""Looking at processes that are not our children, on Linux and macOS."""
+"""Ending our children, and looking at processes that are not ours, on Linux and macOS."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 _PROC = Path("/proc")
+_STOP_GRACE_S = 8.0
+
+
+def stop_process(process: subprocess.Popen[bytes], requests: tuple[signal.Signals, ...]) -> None:
+    """End a child, politely at first: each later signal follows when the one before did not help."""
+    for request in requests:
+        process.send_signal(request)
+        try:
+            process.wait(_STOP_GRACE_S)
+        except subprocess.TimeoutExpired:
+            continue
+        return
 
 
 def command_line(pid: int) -> str:
     """The command line of a running process, empty for one that is not there."""
-    entry = _PROC / str(pid) / "cmdline"
     if Path("/proc/self/cmdline").exists():
         try:
-            return entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             return ""
     listing = subprocess.run(

@@ -20,7 +20,7 @@ class RedisServer:
     """The queue's server of one data folder. It is a doorbell: what it forgets, PostgreSQL still knows."""
 
     name = "redis"
-    stop_signals = (signal.SIGTERM, signal.SIGKILL)
+    stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGKILL)
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self.data_dir = resolved(data_dir)
@@ -46,7 +46,10 @@ class RedisServer:
             "daemonize": "no",
             "databases": "64",
         }
-        return [str(redis_server()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        return [
+            str(redis_server()),
+            *(part for name, value in options.items() for part in (f"--{name}", value)),
+        ]
 
     def answers(self) -> bool:
         return redis_answers(redis_socket(self.data_dir))

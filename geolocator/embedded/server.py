@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Protocol
 
 from .accounts import Account
+from .errors import EmbeddedServerError
 from .paths import lock_dir, log_dir
 
 MIB = 1024 * 1024
@@ -54,10 +56,6 @@ def rotate_log(path: Path) -> None:
 
 def make_private_folder(path: Path, account: Account) -> None:
     """A folder that only the server's account (and root) may enter; refuses one that is somebody else's."""
-    import os
-
-    from .errors import EmbeddedServerError
-
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         path.mkdir(mode=0o700)

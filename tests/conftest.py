@@ -1,0 +1,105 @@
+"""One real PostgreSQL with pgvector and one real Redis for the whole run, in a folder that goes with it.
+
+Set DATABASE_URL and REDIS_URL to test against servers of your own. With pytest-xdist every worker has a
+database of its own (by pytest-django) and a Redis database of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from pytest_django import Settings
+
+from geolocator.embedded import Servers, ensure_servers
+from geolocator.embedded.commands import missing_servers
+from geolocator.embedded.paths import redis_socket
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+OWN_FOLDER = "GEOLOCATOR_TEST_FOLDER"
+"""Tells xdist's workers, who inherit it, that the folder is made already."""
+
+
+class Session:
+    """The servers of this process, shared with the other processes of the same run."""
+
+    def __init__(self) -> None:
+        self.made_folder = OWN_FOLDER not in os.environ
+        if self.made_folder:
+            os.environ[OWN_FOLDER] = tempfile.mkdtemp(prefix="geolocator-tests-")
+        self.folder = Path(os.environ[OWN_FOLDER])
+        self.folder.chmod(0o711)  # PostgreSQL does not run as root, and must reach its own folder inside
+        self.servers: Servers | None = None
+
+    def start(self, *, collect_only: bool) -> None:
+        postgres, with_redis = missing_servers()
+        os.environ["DATA_DIR"] = str(self.folder)
+        if not collect_only:
+            self.servers = ensure_servers(self.folder, postgres=postgres, redis=with_redis, durable=False)
+        base = f"unix://{redis_socket(self.folder)}?db=0" if with_redis else os.environ["REDIS_URL"]
+        os.environ["REDIS_URL"] = own_redis_database(base, WORKER)
+        os.environ["DJANGO_SETTINGS_MODULE"] = "geolocator.settings"
+
+    def stop(self) -> None:
+        if self.servers is not None:
+            self.servers.close()
+        if self.made_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def own_redis_database(url: str, worker: str) -> str:
+    """The address with the number of the worker's own database in it; gw0 takes 1."""
+    if not worker:
+        return url
+    number = int(worker.removeprefix("gw")) + 1
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return urlunsplit(parts._replace(query=f"db={number}"))
+    return urlunsplit(parts._replace(path=f"/{number}"))
+
+
+SESSION = Session()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers, and load the settings, which need their addresses; pytest-django does the rest."""
+    if not config.option.help:
+        SESSION.start(collect_only=config.option.collectonly)
+        assert django_settings.DATABASES
+
+
+def pytest_unconfigure() -> None:
+    SESSION.stop()
+
+
+@pytest.fixture(autouse=True)
+def media_root(settings: Settings, tmp_path: Path) -> Path:
+    """Every test saves its files in a folder of its own."""
+    folder = tmp_path / "media"
+    storages = copy.deepcopy(settings.STORAGES)
+    storages["default"].setdefault("OPTIONS", {})["location"] = folder
+    settings.STORAGES = storages
+    settings.MEDIA_ROOT = folder
+    return folder
+
+
+@pytest.fixture(scope="session")
+def redis_connection() -> Iterator[redis.Redis]:
+    """The Redis database of this test process."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def empty_queues(request: pytest.FixtureRequest) -> None:
+    """What another test left in the queues is no business of a test with a database."""
+    if {"db", "transactional_db", "live_server"} & set(request.fixturenames):
+        request.getfixturevalue("redis_connection").flushdb()
