@@ -1,0 +1,59 @@
+"""The final order of what was found: pure functions over plain values, the same for any order of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from photos.vision.types import Verification
+from search.types import Candidate, Match
+
+
+def unite(similarity: float, p_same: float) -> float:
+    """Return the score 0..1 of two independent reasons to believe in a match: 1 - (1 - s)(1 - p).
+
+    A similarity below 0 counts as 0. Without verification (p_same 0) the score is the similarity.
+    """
+    return 1.0 - (1.0 - min(max(similarity, 0.0), 1.0)) * (1.0 - p_same)
+
+
+def merge_verifications(
+    candidates: Iterable[Candidate], verifications: Mapping[int, Verification], p_same: Mapping[int, float]
+) -> list[Match]:
+    """Return the matches, best first; those without verification keep their similarity as score."""
+    matches = [
+        Match(
+            photo_id=one.photo_id,
+            score=unite(one.similarity, p_same.get(one.photo_id, 0.0)),
+            similarity=one.similarity,
+            global_similarity=one.global_similarity,
+            segment_matches=one.segment_matches,
+            tag_overlap=one.tag_overlap,
+            verification=verifications.get(one.photo_id),
+        )
+        for one in candidates
+    ]
+    return rank_matches(matches)
+
+
+def rank_matches(matches: Iterable[Match]) -> list[Match]:
+    """Return the matches by falling score, then inliers, then similarity; ties by the photo's id."""
+    return sorted(matches, key=_rank_key)
+
+
+def _rank_key(match: Match) -> tuple[float, int, float, int]:
+    return (-match.score, -_inliers(match), -match.similarity, match.photo_id)
+
+
+def _inliers(match: Match) -> int:
+    verification = match.verification
+    return verification.fundamental_inliers + verification.homography_inliers if verification else 0
+
+
+def rank_candidates(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates by falling similarity; ties by the photo's id."""
+    return sorted(candidates, key=lambda one: (-one.similarity, one.photo_id))
+
+
+def choose_for_verification(candidates: Sequence[Candidate], limit: int) -> list[int]:
+    """Return the ids of the `limit` best candidates."""
+    return [one.photo_id for one in rank_candidates(candidates)[:limit]]
