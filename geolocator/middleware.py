@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from geolocator.problems import problem_json
 
 NUL = "\x00"
 
 
 def refuse_unreadable(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 400 to a NUL in the path or the query: PostgreSQL cannot hold one in a text."""
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Answer 400 to a NUL in the address, a cookie or a token: PostgreSQL cannot hold one in a text."""
 
-    def middleware(request: HttpRequest) -> HttpResponse:
-        texts = [
-            request.path_info,
-            *request.GET,
-            *(value for values in request.GET.lists() for value in values[1]),
-        ]
-        if any(NUL in text for text in texts):
-            return JsonResponse(
-                {
-                    "type": "about:blank",
-                    "title": "Bad Request",
-                    "status": 400,
-                    "detail": "a NUL character is not allowed in an address",
-                },
-                status=400,
-                content_type="application/problem+json",
-            )
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if any(NUL in text for text in _texts(request)):
+            return problem_json(400, "A NUL character is not allowed in an address, a cookie or a token.", code="nul")
         return get_response(request)
 
     return middleware
+
+
+def _texts(request: HttpRequest) -> Iterator[str]:
+    yield request.path_info
+    yield from request.GET
+    for values in request.GET.lists():
+        yield from values[1]
+    yield from request.COOKIES.values()
+    yield str(request.META.get("HTTP_AUTHORIZATION", ""))

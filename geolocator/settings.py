@@ -23,6 +23,7 @@ SECRET_KEY = read_text("SECRET_KEY") or secret_key(DATA_DIR)
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = read_bool("HTTPS", False)
+TRUSTED_PROXIES = read_int("TRUSTED_PROXIES", 0)  # else anyone could name their own address
 
 # --- what a picture may be, and how many may come -------------------------------------------------------
 MAX_UPLOAD_MIB = read_int("MAX_UPLOAD_MIB", 16, minimum=1, maximum=256)
@@ -147,6 +148,15 @@ RQ_QUEUES = {
     }
     for name in ("interactive", "index")
 }
+# counts visitors' questions; geolocator.throttles goes on without it while Redis is away
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
 RQ = {"COMMIT_MODE": "auto"}  # only our own, visible on_commit defers
 RQ_SHOW_ADMIN_LINK = True
 
@@ -159,7 +169,7 @@ STATICFILES_DIRS = [BASE_DIR / "static", LEAFLET_STATIC]
 WHITENOISE_USE_FINDERS = True
 STORAGES = {
     "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "photos.files.DurableFileStorage",
         "OPTIONS": {"location": MEDIA_ROOT, "file_permissions_mode": 0o640},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -216,6 +226,12 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "geolocator.parsers.StrictJSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["geolocator.throttles.VisitorThrottle"],
+    "NUM_PROXIES": TRUSTED_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "geolocator.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

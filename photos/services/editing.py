@@ -1,0 +1,54 @@
+"""Changing what people say about a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from photos.models import Photo
+from photos.services.collection import clear_location, set_location
+from photos.services.tagging import set_tags
+
+PLAIN_FIELDS = frozenset(
+    {
+        "title",
+        "description",
+        "credit",
+        "license",
+        "visibility",
+        "location_visibility",
+        "location_accuracy_m",
+        "bearing_deg",
+        "taken_at",
+    }
+)
+
+
+@transaction.atomic
+def update_photo(photo: Photo, *, changes: Mapping[str, Any]) -> Photo:
+    """Apply `changes`, all or none: plain fields, `tags`, and `latitude` with `longitude` (both None clear).
+
+    Raises ValueError for a name that may not be changed.
+    """
+    unknown = set(changes) - PLAIN_FIELDS - {"tags", "latitude", "longitude"}
+    if unknown:
+        raise ValueError(f"cannot change {', '.join(sorted(unknown))}")
+    if "latitude" in changes:  # first: a new place forgets the old one's accuracy
+        _move(photo, changes["latitude"], changes["longitude"])
+    plain = {name: value for name, value in changes.items() if name in PLAIN_FIELDS}
+    if plain:
+        for name, value in plain.items():
+            setattr(photo, name, value)
+        photo.save(update_fields=[*plain, "updated_at"])
+    if "tags" in changes:
+        set_tags(photo, changes["tags"])
+    return photo
+
+
+def _move(photo: Photo, latitude: float | None, longitude: float | None) -> None:
+    if latitude is None or longitude is None:
+        clear_location(photo)
+    elif (latitude, longitude) != (photo.latitude, photo.longitude):
+        set_location(photo, latitude, longitude)
