@@ -25,7 +25,7 @@ from .locks import FileLock
 from .postgres_server import PostgresServer, server_environment
 from .processes import stop_process
 from .redis_server import RedisServer
-from .server import Server, lock_path, log_path, rotate_log
+from .server import KEEPER_MARK, Server, lock_path, log_path, rotate_log
 
 _LOOK_EVERY_S = 0.2
 _START_LIMIT_S = 600.0  # a large database may have much to recover after a crash
@@ -113,7 +113,7 @@ class Keeper:
 
     def _restart(self) -> None:
         self._restarts += 1
-        self._note(f"{self._server.name} ended by itself; starting it again")
+        self._note("ended by itself; starting it again")
         try:
             self.start()
         except _START_ERRORS as exc:
@@ -123,7 +123,7 @@ class Keeper:
     def _note(self, text: str) -> None:
         now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
         with self._log.open("a", encoding="utf-8") as log:
-            log.write(f"{now} keeper: {text}\n")
+            log.write(f"{now}{KEEPER_MARK}{text}\n")
 
 
 def make_server(name: str, data_dir: Path, *, durable: bool) -> Server:

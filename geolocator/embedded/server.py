@@ -12,6 +12,9 @@ from .errors import EmbeddedServerError
 from .paths import lock_dir, log_dir
 
 MIB = 1024 * 1024
+KEEPER_MARK = " keeper: "
+"""Begins the text of the keeper's own lines in its server's log, after the time."""
+
 _ROTATE_LOG_AT = 5 * MIB
 
 
