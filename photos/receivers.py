@@ -1,7 +1,47 @@
-"""Connects saving to indexing."""
+"""Connects saving and deleting photos to indexing and cleaning, whoever saves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save, pre_save
+
+from photos.models import Photo, PhotoState
+from photos.services import cleaning, indexing
+
+_CALLS_FOR_INDEXING: Final = {"image", "state"}
+_FORMER: Final = "_former_picture"
+
 
 def connect() -> None:
-    """Filled in with the indexing job."""
+    pre_save.connect(remember_former_picture, sender=Photo, dispatch_uid="photos.remember_former_picture")
+    post_save.connect(index_saved, sender=Photo, dispatch_uid="photos.index_saved")
+    post_delete.connect(clean_deleted, sender=Photo, dispatch_uid="photos.clean_deleted")
+
+
+def remember_former_picture(instance: Photo, *, raw: bool, **_: Any) -> None:
+    """Before a new picture takes its place, note the old one's file."""
+    if not raw and instance.pk and instance.image and not getattr(instance.image, "_committed", True):
+        former = Photo.objects.filter(pk=instance.pk).values_list("image", "sha256").first()
+        instance.__dict__[_FORMER] = former
+
+
+def index_saved(instance: Photo, *, raw: bool, update_fields: Iterable[str] | None = None, **_: Any) -> None:
+    """Ring for a photo that waits to be indexed, and clean up behind a replaced picture."""
+    if raw or (update_fields is not None and not _CALLS_FOR_INDEXING & set(update_fields)):
+        return
+    former = instance.__dict__.pop(_FORMER, None)
+    if former is not None:
+        cleaning.forget_picture(instance, *former)
+    if instance.state == PhotoState.PENDING:
+        indexing.ring_on_commit([instance.pk])
+
+
+def clean_deleted(instance: Photo, **_: Any) -> None:
+    """Delete the files of a deleted photo once that is certain; PostgreSQL cascades to the rest."""
+    transaction.on_commit(
+        partial(cleaning.delete_files, instance.uuid, str(instance.image.name), instance.sha256), robust=True
+    )

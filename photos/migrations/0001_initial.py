@@ -5,6 +5,7 @@ import django.db.models.expressions
 import django.db.models.functions.comparison
 import django.db.models.functions.math
 import pgvector.django.halfvec
+import photos.fields
 import photos.models.photo
 import uuid
 from pgvector.django import VectorExtension
@@ -63,7 +64,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('image', models.ImageField(max_length=200, upload_to=photos.models.photo.image_path, verbose_name='picture')),
+                ('image', photos.fields.PictureField(max_length=200, upload_to=photos.models.photo.image_path, verbose_name='picture')),
                 ('sha256', models.CharField(db_index=True, editable=False, max_length=64)),
                 ('original_name', models.CharField(blank=True, max_length=255, verbose_name='original name')),
                 ('width', models.PositiveIntegerField(editable=False, help_text='pixels of the upright image')),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from photos.models.choices import LocationSource, LocationVisibility, PhotoState, Visibility
 from photos.models.embedding import EmbeddingSpace, PhotoEmbedding, SegmentEmbedding
-from photos.models.photo import LocationSource, LocationVisibility, Photo, PhotoState, Visibility
+from photos.models.photo import Photo
 from photos.models.proposal import LocationProposal, ProposalSource, ProposalState
 from photos.models.segment import LocalFeatures, Segment
 from photos.models.tag import PhotoTag, SegmentTag, Tag, TagSource

@@ -39,13 +39,9 @@ class EmbeddingSpace(models.Model):
         verbose_name = _("embedding space")
         verbose_name_plural = _("embedding spaces")
         constraints = [
-            models.CheckConstraint(
-                name="space_dimensions_range", condition=Q(dimensions__gte=1, dimensions__lte=4000)
-            ),
+            models.CheckConstraint(name="space_dimensions_range", condition=Q(dimensions__gte=1, dimensions__lte=4000)),
             models.CheckConstraint(name="space_state_known", condition=Q(state__in=SpaceState.values)),
-            models.UniqueConstraint(
-                fields=["state"], name="space_one_active", condition=Q(state=SpaceState.ACTIVE)
-            ),
+            models.UniqueConstraint(fields=["state"], name="space_one_active", condition=Q(state=SpaceState.ACTIVE)),
         ]
 
     def __str__(self) -> str:

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import Case, Value, When
 from django.db.models.functions import Floor
 from django.utils.translation import gettext_lazy as _
 
+from photos.errors import DuplicatePhotoError
+from photos.fields import PictureField
+from photos.intake import PictureFacts, read_facts
+from photos.models.choices import LocationSource, LocationVisibility, PhotoState, Visibility
 from photos.querysets import PhotoQuerySet
+from photos.vision.errors import ImageRefused
 
 GRID_DEGREES = 0.01
 
-
-class PhotoState(models.TextChoices):
-    PENDING = "pending", _("pending")
-    INDEXING = "indexing", _("indexing")
-    READY = "ready", _("ready")
-    FAILED = "failed", _("failed")
-    QUARANTINED = "quarantined", _("quarantined")
-
-
-class LocationSource(models.TextChoices):
-    EXIF = "exif", _("EXIF")
-    MANUAL = "manual", _("set by hand")
-    IMPORT = "import", _("import")
-    ACCEPTED_ESTIMATE = "accepted-estimate", _("accepted estimate")
-
-
-class Visibility(models.TextChoices):
-    PUBLIC = "public", _("public")
-    PRIVATE = "private", _("private")
-
-
-class LocationVisibility(models.TextChoices):
-    EXACT = "exact", _("exact")
-    APPROXIMATE = "approximate", _("approximate (about 1 km)")
-    HIDDEN = "hidden", _("hidden")
+INDEX_FIELDS: Final = frozenset(
+    {"state", "stage", "attempts", "lease_token", "lease_expires_at", "index_error", "indexed_at"}
+)
+"""Owned by `photos.services.indexing`: a plain save of a photo read earlier must not undo a worker's steps."""
 
 
 def image_path(photo: Photo, filename: str) -> str:
@@ -73,7 +59,7 @@ class Photo(models.Model):
     """A picture of the collection; latitude and longitude in degrees WGS 84."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    image = models.ImageField(_("picture"), upload_to=image_path, max_length=200)
+    image = PictureField(_("picture"), upload_to=image_path, max_length=200)
     sha256 = models.CharField(max_length=64, editable=False, db_index=True)
     original_name = models.CharField(_("original name"), max_length=255, blank=True)
     width = models.PositiveIntegerField(editable=False, help_text=_("pixels of the upright image"))
@@ -101,9 +87,7 @@ class Photo(models.Model):
         on_delete=models.SET_NULL,
         related_name="photos",
     )
-    visibility = models.CharField(
-        _("visibility"), max_length=10, choices=Visibility, default=Visibility.PUBLIC
-    )
+    visibility = models.CharField(_("visibility"), max_length=10, choices=Visibility, default=Visibility.PUBLIC)
     location_visibility = models.CharField(
         _("location visibility"), max_length=12, choices=LocationVisibility, default=LocationVisibility.EXACT
     )
@@ -118,9 +102,7 @@ class Photo(models.Model):
         db_persist=True,
     )
 
-    state = models.CharField(
-        _("state"), max_length=12, choices=PhotoState, default=PhotoState.PENDING, editable=False
-    )
+    state = models.CharField(_("state"), max_length=12, choices=PhotoState, default=PhotoState.PENDING, editable=False)
     stage = models.CharField(max_length=20, blank=True, default="", editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
@@ -173,21 +155,15 @@ class Photo(models.Model):
                 violation_error_message=_("A located photo needs a location source, and only a located one."),
             ),
             models.CheckConstraint(name="photo_state_known", condition=Q(state__in=PhotoState.values)),
-            models.CheckConstraint(
-                name="photo_visibility_known", condition=Q(visibility__in=Visibility.values)
-            ),
+            models.CheckConstraint(name="photo_visibility_known", condition=Q(visibility__in=Visibility.values)),
             models.CheckConstraint(
                 name="photo_location_visibility_known",
                 condition=Q(location_visibility__in=LocationVisibility.values),
             ),
             models.CheckConstraint(
                 name="photo_lease_while_indexing",
-                condition=Q(
-                    state=PhotoState.INDEXING, lease_token__isnull=False, lease_expires_at__isnull=False
-                )
-                | (
-                    ~Q(state=PhotoState.INDEXING) & Q(lease_token__isnull=True, lease_expires_at__isnull=True)
-                ),
+                condition=Q(state=PhotoState.INDEXING, lease_token__isnull=False, lease_expires_at__isnull=False)
+                | (~Q(state=PhotoState.INDEXING) & Q(lease_token__isnull=True, lease_expires_at__isnull=True)),
             ),
             # the same bytes once per owner; across owners a refusal would tell of private photos
             models.UniqueConstraint(
@@ -212,11 +188,101 @@ class Photo(models.Model):
     def __str__(self) -> str:
         return self.title or self.original_name or str(self.uuid)
 
+    def save(
+        self,
+        *,
+        force_insert: bool | tuple[models.base.ModelBase, ...] = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Iterable[str] | None = None,
+    ) -> None:
+        """Save; a new picture brings its digest, size and EXIF, and starts indexing anew.
+
+        The index state is written only where it is named in `update_fields`, or with a new picture. Raises
+        `ImageRefused` and `DuplicatePhotoError`.
+        """
+        taken = self._take_new_picture()
+        settled = self._settle_location_source()
+        names = self._names_to_save(update_fields, taken | settled, force_insert=bool(force_insert))
+        super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=names)
+
     def get_absolute_url(self) -> str:
         from django.urls import reverse
 
         return reverse("photo", args=[self.uuid])
 
+    def clean(self) -> None:
+        """Read a new picture's facts, so that forms show what is wrong with it."""
+        super().clean()
+        try:
+            self._take_new_picture()
+        except ImageRefused as exc:
+            raise ValidationError({"image": str(exc)}) from exc
+        except DuplicatePhotoError as exc:
+            raise ValidationError({"image": str(exc)}) from exc
+        self._settle_location_source()
+
     @property
     def has_location(self) -> bool:
         return self.latitude is not None
+
+    def _names_to_save(
+        self, update_fields: Iterable[str] | None, changed: set[str], *, force_insert: bool
+    ) -> set[str] | None:
+        if update_fields is not None:
+            return {*update_fields, *changed} if update_fields else set()
+        if self._state.adding or force_insert:
+            return None
+        deferred = self.get_deferred_fields()
+        return {
+            field.name
+            for field in self._meta.concrete_fields
+            if not (field.primary_key or field.generated or field.attname in deferred)
+            and (field.name not in INDEX_FIELDS or field.name in changed)
+        }
+
+    def _take_new_picture(self) -> set[str]:
+        """Fill in what a picture that is not stored yet says of itself; returns the names of those fields."""
+        if not self.image or getattr(self.image, "_committed", True):
+            return set()
+        facts = read_facts(self.image.file)
+        self._refuse_duplicate(facts.sha256)
+        self.original_name = self.original_name or PurePosixPath(str(self.image.name)).name[:255].replace("\0", "")
+        self.image.name = f"picture{facts.info.format.extension}"
+        self.sha256, self.width, self.height = facts.sha256, facts.info.width, facts.info.height
+        return {"image", "original_name", "sha256", "width", "height"} | self._take_exif(facts) | self._start_anew()
+
+    def _take_exif(self, facts: PictureFacts) -> set[str]:
+        """Let EXIF fill what nobody said; a place that came from the former picture's EXIF goes with it."""
+        exif = facts.exif
+        if self.latitude is None or self.location_source == LocationSource.EXIF:
+            self.latitude, self.longitude, self.location_accuracy_m = exif.latitude, exif.longitude, exif.accuracy_m
+            self.location_source = "" if exif.latitude is None else LocationSource.EXIF
+        self.bearing_deg = exif.bearing_deg if self.bearing_deg is None else self.bearing_deg
+        self.taken_at = self.taken_at or exif.taken_at
+        self.title = self.title or exif.title[:200]
+        self.description = self.description or exif.description
+        self.credit = self.credit or (exif.credit or exif.copyright)[:200]
+        place = {"latitude", "longitude", "location_accuracy_m", "location_source", "bearing_deg"}
+        return place | {"taken_at", "title", "description", "credit"}
+
+    def _start_anew(self) -> set[str]:
+        self.state, self.stage, self.attempts = PhotoState.PENDING, "", 0
+        self.lease_token = self.lease_expires_at = self.indexed_at = None
+        self.index_error = ""
+        return set(INDEX_FIELDS)
+
+    def _refuse_duplicate(self, sha256: str) -> None:
+        same = Photo.objects.filter(owner=self.owner_id, sha256=sha256).exclude(pk=self.pk).first()
+        if same is not None:
+            raise DuplicatePhotoError(same)
+
+    def _settle_location_source(self) -> set[str]:
+        """A place typed in without a source was set by hand; without a place there is no source."""
+        if self.latitude is None and self.location_source:
+            self.location_source = ""
+        elif self.latitude is not None and not self.location_source:
+            self.location_source = LocationSource.MANUAL
+        else:
+            return set()
+        return {"location_source"}

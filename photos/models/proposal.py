@@ -50,9 +50,7 @@ class LocationProposal(models.Model):
                 name="proposal_point_range",
                 condition=Q(latitude__gte=-90, latitude__lte=90, longitude__gte=-180, longitude__lte=180),
             ),
-            models.CheckConstraint(
-                name="proposal_radius_range", condition=Q(radius_m__gt=0, radius_m__lt=2.1e7)
-            ),
+            models.CheckConstraint(name="proposal_radius_range", condition=Q(radius_m__gt=0, radius_m__lt=2.1e7)),
             models.CheckConstraint(
                 name="proposal_probability_range",
                 condition=Q(probability__isnull=True) | Q(probability__gte=0, probability__lte=1),

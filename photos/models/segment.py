@@ -39,12 +39,8 @@ class Segment(models.Model):
         ordering = ["photo", "segmenter", "rank"]
         constraints = [
             models.UniqueConstraint(fields=["photo", "segmenter", "rank"], name="segment_rank_once"),
-            models.CheckConstraint(
-                name="segment_not_empty", condition=Q(width__gt=0, height__gt=0, area__gt=0)
-            ),
-            models.CheckConstraint(
-                name="segment_area_in_box", condition=Q(area__lte=F("width") * F("height"))
-            ),
+            models.CheckConstraint(name="segment_not_empty", condition=Q(width__gt=0, height__gt=0, area__gt=0)),
+            models.CheckConstraint(name="segment_area_in_box", condition=Q(area__lte=F("width") * F("height"))),
         ]
 
     def __str__(self) -> str:

@@ -27,9 +27,7 @@ class Tag(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(name="tag_name_not_empty", condition=~Q(name="") & ~Q(slug="")),
-            models.UniqueConstraint(
-                fields=["external_id"], name="tag_external_id_once", condition=~Q(external_id="")
-            ),
+            models.UniqueConstraint(fields=["external_id"], name="tag_external_id_once", condition=~Q(external_id="")),
         ]
 
     def __str__(self) -> str:

@@ -1,1 +1,1 @@
-"""Every write to the collection; views, admin, commands and jobs call one of these."""
+"""Everything that writes to the collection. Views, admin, commands and jobs call these, and nothing else."""

@@ -1,0 +1,168 @@
+"""One photo described in every space: computed first, then written in one fenced transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from django.db import transaction
+from numpy.typing import NDArray
+
+from photos import derivatives, vectors
+from photos.models import EmbeddingSpace, LocalFeatures, Photo, Segment
+from photos.models.embedding import SpaceState
+from photos.services import leases
+from photos.services.reading import read_photo
+from photos.services.spaces import current_spaces
+from photos.services.tagging import set_automatic_tags
+from photos.vision import registry, types
+from photos.vision.describe import describe_image
+from photos.vision.images import DecodedImage
+from photos.vision.masks import encode_rle
+from photos.vision.matching.features import to_bytes
+
+
+@dataclass(slots=True)
+class SegmentedOnce:
+    """A segmenter that looks at the picture once, however many spaces it serves, and remembers the order."""
+
+    slug: str
+    _segmenter: types.Segmenter
+    _found: list[types.SegmentMask] | None = None
+
+    def segment(self, image: types.Image) -> list[types.SegmentMask]:
+        if self._found is None:
+            self._found = self._segmenter.segment(image)
+        return self._found
+
+    def rank_of(self, segment: types.SegmentMask) -> int:
+        """Return the place of a described segment: its mask is one of ours, its box may be rescaled."""
+        return next(rank for rank, one in enumerate(self._found or []) if one.mask is segment.mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is written of one photo: segments by segmenter and rank, vectors by space."""
+
+    segments: dict[tuple[str, int], types.SegmentMask] = field(default_factory=dict)
+    photo_vectors: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    segment_vectors: dict[int, dict[int, NDArray[np.float32]]] = field(default_factory=dict)
+    tags: dict[str, float] = field(default_factory=dict)
+    spaces: list[EmbeddingSpace] = field(default_factory=list)
+    local_features: list[types.LocalFeatures] = field(default_factory=list)
+
+
+def index_leased(lease: leases.Lease) -> None:
+    """Describe the leased photo in every current space and write it all, or nothing.
+
+    Raises `ImageRefused` and `FileNotFoundError` for a picture that cannot be read, `LeaseLostError`, and
+    whatever an encoder raises.
+    """
+    lease.note_stage("reading")
+    image = read_photo(lease.image)
+    photo = Photo.objects.only("uuid", "sha256").get(pk=lease.photo_id)
+    photo.sha256 = lease.sha256
+    derivatives.write_derivatives(photo, image.pixels)
+    description = describe(image, current_spaces(), progress=lease.note_stage)
+    lease.note_stage("writing")
+    write(lease, description)
+
+
+def describe(image: DecodedImage, spaces: Sequence[EmbeddingSpace], *, progress: Callable[[str], None]) -> Description:
+    """Describe a picture in each space; each segmenter and the local features are worked out once."""
+    result = Description(spaces=list(spaces))
+    segmenters: dict[str, SegmentedOnce] = {}
+    for space in spaces:
+        if space.segmenter not in segmenters:
+            segmenters[space.segmenter] = SegmentedOnce(space.segmenter, registry.get_segmenter(space.segmenter))
+        _add_space(result, image, space, segmenters[space.segmenter], progress)
+    return result
+
+
+def _add_space(
+    result: Description,
+    image: DecodedImage,
+    space: EmbeddingSpace,
+    segmenter: SegmentedOnce,
+    progress: Callable[[str], None],
+) -> None:
+    found = describe_image(
+        image,
+        encoder=registry.get_encoder(space.encoder),
+        segmenter=segmenter,
+        with_local_features=not result.local_features,
+        progress=progress,
+    )
+    if found.local_features is not None:
+        result.local_features.append(found.local_features)
+    if found.embedding is not None:
+        result.photo_vectors[space.pk] = found.embedding
+    ranked = {segmenter.rank_of(one.segment): one for one in found.segments}
+    result.segment_vectors[space.pk] = {rank: one.embedding for rank, one in ranked.items()}
+    result.segments.update({(segmenter.slug, rank): one.segment for rank, one in ranked.items()})
+    result.tags.update({tag.slug: tag.score for tag in found.tags})
+
+
+def write(lease: leases.Lease, description: Description) -> None:
+    """Write a description in the place of the former one, in one transaction; raises `LeaseLostError`.
+
+    Spaces retired meanwhile are left out: their partitions are gone.
+    """
+    with transaction.atomic():
+        leases.finish(lease)
+        kept = EmbeddingSpace.objects.select_for_update(of=("self",), no_key=True).exclude(state=SpaceState.RETIRED)
+        for space in kept.filter(pk__in=[space.pk for space in description.spaces]):
+            _write_vectors(lease.photo_id, space, description)
+        _write_segments(lease.photo_id, description)
+        _write_local_features(lease.photo_id, description)
+        set_automatic_tags(lease.photo_id, description.tags)
+
+
+def _write_vectors(photo_id: int, space: EmbeddingSpace, description: Description) -> None:
+    vector = description.photo_vectors.get(space.pk)
+    if vector is None:
+        vectors.delete_vectors(vectors.PHOTO_TABLE, space, [photo_id])
+    else:
+        vectors.write_photo_vectors(space, {photo_id: vector})
+    vectors.write_segment_vectors(space, {photo_id: description.segment_vectors.get(space.pk, {})})
+
+
+def _write_segments(photo_id: int, description: Description) -> None:
+    """Update segments in place, so that a person's tags on them stay."""
+    rows = [_segment_row(photo_id, slug, rank, one) for (slug, rank), one in description.segments.items()]
+    kept = {(row.segmenter, row.rank) for row in rows}
+    stale = [
+        pk
+        for pk, *key in Segment.objects.filter(photo_id=photo_id).values_list("pk", "segmenter", "rank")
+        if tuple(key) not in kept
+    ]
+    Segment.objects.filter(pk__in=stale).delete()
+    keys = ["photo", "segmenter", "rank"]
+    facts = [field.name for field in Segment._meta.concrete_fields if field.name not in {"id", *keys}]
+    Segment.objects.bulk_create(rows, update_conflicts=True, unique_fields=keys, update_fields=facts)
+
+
+def _segment_row(photo_id: int, segmenter: str, rank: int, segment: types.SegmentMask) -> Segment:
+    run_lengths = encode_rle(segment.mask)
+    return Segment(
+        photo_id=photo_id,
+        segmenter=segmenter,
+        rank=rank,
+        x=segment.box.x,
+        y=segment.box.y,
+        width=segment.box.width,
+        height=segment.box.height,
+        area=min(segment.area, segment.box.area),  # rounding to the original's pixels may overshoot
+        predicted_iou=segment.predicted_iou,
+        stability_score=segment.stability_score,
+        mask_width=run_lengths["size"][1],
+        mask_height=run_lengths["size"][0],
+        mask_counts=run_lengths["counts"],
+    )
+
+
+def _write_local_features(photo_id: int, description: Description) -> None:
+    LocalFeatures.objects.filter(photo_id=photo_id).delete()
+    for found in description.local_features:
+        LocalFeatures.objects.create(photo_id=photo_id, count=len(found), data=to_bytes(found))

@@ -1,0 +1,163 @@
+"""Embedding spaces: made beside one another, swapped in one transaction, dropped in milliseconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max, Q
+from django.utils import timezone
+
+from photos import vectors
+from photos.errors import NoActiveSpaceError, SpaceIncompleteError, SpaceStateError
+from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
+from photos.models.embedding import SpaceState
+from photos.vision import registry
+
+logger = logging.getLogger(__name__)
+
+_LOCK: Final = 0x6E6F7370  # any number that nothing else in this database locks
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceStatistics:
+    """How far a space has come: `remaining` photos still have to be described in it."""
+
+    slug: str
+    encoder: str
+    segmenter: str
+    state: str
+    dimensions: int
+    photos: int
+    segments: int
+    remaining: int
+
+    @property
+    def is_complete(self) -> bool:
+        return self.remaining == 0
+
+
+def active_space() -> EmbeddingSpace:
+    """Return the space that searches use; raises `NoActiveSpaceError`."""
+    space = EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).first()
+    if space is None:
+        raise NoActiveSpaceError("No embedding space is active yet; `manage.py migrate` and `work` make one.")
+    return space
+
+
+def current_spaces() -> list[EmbeddingSpace]:
+    """Return the spaces that a saved photo is described in: all but the retired ones."""
+    return list(EmbeddingSpace.objects.exclude(state=SpaceState.RETIRED).order_by("id"))
+
+
+def ensure_default_space() -> EmbeddingSpace:
+    """Return the active space; where there is none, make and activate `DEFAULT_SPACE`. Safe to race."""
+    try:
+        return active_space()
+    except NoActiveSpaceError:
+        pass
+    with transaction.atomic():
+        _lock_spaces()
+        current = EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).first()
+        if current is not None:
+            return current
+        slug = settings.DEFAULT_SPACE
+        space = EmbeddingSpace.objects.filter(slug=slug).exclude(state=SpaceState.RETIRED).first()
+        return activate_space(space or create_space(slug), force=True)
+
+
+def create_space(slug: str, *, encoder: str | None = None, segmenter: str | None = None) -> EmbeddingSpace:
+    """Make a space in the state "building"; the reconciler sees to it that every photo gets described in it.
+
+    `encoder` is the registry's slug, by default the space's own; `segmenter` the one that goes with it. Raises
+    `UnknownModelError`, and `SpaceStateError` where the slug is taken.
+    """
+    encoder = encoder or slug
+    segmenter = segmenter or registry.default_segmenter(encoder)
+    spec = registry.get_spec(encoder)
+    with transaction.atomic():
+        _lock_spaces()
+        EmbeddingSpace.objects.filter(slug=slug, state=SpaceState.RETIRED).delete()
+        if EmbeddingSpace.objects.filter(slug=slug).exists():
+            raise SpaceStateError(f"there is a space {slug!r} already; retire it first to make it anew")
+        space = EmbeddingSpace.objects.create(
+            slug=slug,
+            encoder=encoder,
+            segmenter=segmenter,
+            dimensions=spec.dimensions,
+            spec=dataclasses.asdict(spec),
+        )
+        vectors.create_partitions(space)
+    logger.info("made the space %s (%d dimensions)", slug, spec.dimensions)
+    return space
+
+
+def activate_space(space: EmbeddingSpace, *, force: bool = False) -> EmbeddingSpace:
+    """Make `space` the one that searches use; the former one is kept up beside it until it is retired.
+
+    Raises `SpaceIncompleteError` while photos remain to be described in it, unless forced, and
+    `SpaceStateError` for a retired one.
+    """
+    with transaction.atomic():
+        _lock_spaces()
+        current = EmbeddingSpace.objects.get(pk=space.pk)
+        if current.state == SpaceState.RETIRED:
+            raise SpaceStateError(f"the space {current.slug!r} is retired: its vectors are gone")
+        remaining = 0 if force else remaining_photos(current)
+        if remaining:
+            raise SpaceIncompleteError(f"{remaining} photos are not described in {current.slug!r} yet")
+        EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).exclude(pk=space.pk).update(state=SpaceState.BUILDING)
+        EmbeddingSpace.objects.filter(pk=space.pk).update(state=SpaceState.ACTIVE, activated_at=timezone.now())
+    space.refresh_from_db()
+    return space
+
+
+def retire_space(space: EmbeddingSpace) -> None:
+    """Drop a space's vectors for good; raises `SpaceStateError` for the active one."""
+    with transaction.atomic():
+        _lock_spaces()
+        current = EmbeddingSpace.objects.get(pk=space.pk)
+        if current.state == SpaceState.ACTIVE:
+            raise SpaceStateError(f"{current.slug!r} is the active space; activate another one first")
+        EmbeddingSpace.objects.filter(pk=space.pk).update(state=SpaceState.RETIRED, retired_at=timezone.now())
+        vectors.drop_partitions(space)
+    space.refresh_from_db()
+
+
+def described_before_newest() -> Q:
+    """Return the condition of ready photos that a space made since then does not describe yet."""
+    newest = EmbeddingSpace.objects.exclude(state=SpaceState.RETIRED).aggregate(Max("created_at"))["created_at__max"]
+    if newest is None:
+        return Q(pk__in=[])
+    return Q(state=PhotoState.READY) & (Q(indexed_at__lt=newest) | Q(indexed_at__isnull=True))
+
+
+def remaining_photos(space: EmbeddingSpace) -> int:
+    """Count the photos that still have to be described in `space`; those that cannot be are not counted."""
+    unfinished = Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING])
+    older = Q(state=PhotoState.READY, indexed_at__lt=space.created_at)
+    return Photo.objects.filter(unfinished | older).count()
+
+
+def space_statistics(space: EmbeddingSpace) -> SpaceStatistics:
+    retired = space.state == SpaceState.RETIRED
+    return SpaceStatistics(
+        slug=space.slug,
+        encoder=space.encoder,
+        segmenter=space.segmenter,
+        state=space.state,
+        dimensions=space.dimensions,
+        photos=PhotoEmbedding.objects.filter(space=space).count(),
+        segments=SegmentEmbedding.objects.filter(space=space).count(),
+        remaining=0 if retired else remaining_photos(space),
+    )
+
+
+def _lock_spaces() -> None:
+    """Let one transaction at a time change the spaces."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
