@@ -18,3 +18,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("photos.urls")),
     path("", include("search.urls")),
 ]
+
+handler400 = "geolocator.problems.bad_request"
+handler500 = "geolocator.problems.server_error"

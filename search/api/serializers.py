@@ -1,0 +1,209 @@
+"""What is asked and answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from photos.api.fields import FiniteFloatField
+from photos.api.serializers import EXAMPLE_ID
+from photos.api.uploads import PictureField
+from search.models import RequestState
+
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 50
+MAX_WAIT_S = 60
+SEARCH_WAIT_S = 30
+REQUEST_ID = "9d3c7be0-2f0c-4c0e-8f2b-3b0d1f3a6c55"
+EXAMPLE_POINT = {"latitude": 36.8789, "longitude": 30.7045, "radius_m": 35.0, "probability": 0.97, "support": 4}
+EXAMPLE_MATCH = {
+    "photo": EXAMPLE_ID,
+    "title": "The harbour from the east mole",
+    "score": 0.94,
+    "similarity": 0.81,
+    "latitude": 36.8789,
+    "longitude": 30.7045,
+    "bearing_deg": 212.5,
+    "thumbnail": f"https://photos.example.org/photos/{EXAMPLE_ID}/thumbnail.jpg",
+    "url": f"https://photos.example.org/photos/{EXAMPLE_ID}/",
+    "verification": {
+        "level": "confirmed",
+        "fundamental_inliers": 61,
+        "homography_inliers": 38,
+        "p_same": 0.99,
+    },
+    "segments": [
+        {
+            "query_rank": 0,
+            "photo_rank": 2,
+            "similarity": 0.88,
+            "query_box": [120, 80, 400, 610],
+            "photo_box": [900, 310, 380, 590],
+        }
+    ],
+    "tag_overlap": 0.0,
+}
+EXAMPLE_ANSWER = {
+    "id": REQUEST_ID,
+    "url": f"https://photos.example.org/api/v1/locate/{REQUEST_ID}/",
+    "state": "done",
+    "stage": "",
+    "error": "",
+    "location": EXAMPLE_POINT,
+    "alternatives": [],
+    "matches": [EXAMPLE_MATCH],
+    "sources": [
+        {
+            "source": "exif",
+            "says": "no coordinates",
+            "latitude": None,
+            "longitude": None,
+            "radius_m": None,
+            "confidence": None,
+            "reason": "The file carries no GPS position.",
+        }
+    ],
+    "verdict": "Within 35 m of 36.8789, 30.7045: four photos of this place agree.",
+    "space": "classical-512",
+    "timings_ms": {"reading": 31, "describing": 210, "searching": 18, "verifying": 120, "locating": 2},
+}
+EXAMPLE_ABSTENTION = {
+    **EXAMPLE_ANSWER,
+    "location": None,
+    "matches": [],
+    "verdict": "Cannot place this picture: nothing in the collection verifiably shows the same place.",
+}
+EXAMPLE_PENDING = {"id": REQUEST_ID, "url": EXAMPLE_ANSWER["url"], "state": "pending", "stage": ""}
+
+
+class LimitField(serializers.IntegerField):
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("default", DEFAULT_LIMIT)
+        super().__init__(min_value=1, max_value=MAX_LIMIT, help_text="How many matches at most.", **kwargs)
+
+
+class WaitField(FiniteFloatField):
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "Seconds to wait for the answer before 202 says where to look for it.")
+        super().__init__(min_value=0, max_value=MAX_WAIT_S, **kwargs)
+
+
+class LimitParameters(serializers.Serializer[Any]):
+    limit = LimitField()
+
+
+class WaitParameters(serializers.Serializer[Any]):
+    wait = WaitField(required=False)
+
+
+class LocateQuestion(serializers.Serializer[Any]):
+    image = PictureField()
+    wait = WaitField(default=0)
+
+
+class SearchQuestion(serializers.Serializer[Any]):
+    """A picture, or the id of a photo of the collection."""
+
+    image = PictureField(required=False)
+    photo = serializers.UUIDField(required=False)
+    limit = LimitField()
+    wait = WaitField(default=SEARCH_WAIT_S)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("image" in attrs) == ("photo" in attrs):
+            raise serializers.ValidationError("Give either an image or the id of a photo.")
+        return attrs
+
+
+class PlaceSerializer(serializers.Serializer[Any]):
+    latitude = serializers.FloatField()
+    longitude = serializers.FloatField()
+    radius_m = serializers.FloatField(help_text="Holds the truth nine times of ten, if the place is right.")
+    probability = serializers.FloatField(help_text="That the place is right.")
+    support = serializers.IntegerField(help_text="Photos behind it.")
+
+
+class VerificationSerializer(serializers.Serializer[Any]):
+    level = serializers.ChoiceField(choices=["confirmed", "possible", "none"])
+    fundamental_inliers = serializers.IntegerField()
+    homography_inliers = serializers.IntegerField()
+    p_same = serializers.FloatField(help_text="Probability that both show the same place.")
+
+
+class BoxSerializer(serializers.ListField):
+    """`[x, y, width, height]` in pixels of the upright picture."""
+
+    child = serializers.IntegerField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=4, max_length=4, allow_null=True, **kwargs)
+
+
+class SegmentMatchSerializer(serializers.Serializer[Any]):
+    query_rank = serializers.IntegerField()
+    photo_rank = serializers.IntegerField(allow_null=True, help_text="Null where the whole photo matches.")
+    similarity = serializers.FloatField()
+    query_box = BoxSerializer()
+    photo_box = BoxSerializer()
+
+
+class MatchSerializer(serializers.Serializer[Any]):
+    photo = serializers.UUIDField()
+    title = serializers.CharField()
+    score = serializers.FloatField()
+    similarity = serializers.FloatField()
+    latitude = serializers.FloatField(allow_null=True)
+    longitude = serializers.FloatField(allow_null=True)
+    bearing_deg = serializers.FloatField(allow_null=True)
+    thumbnail = serializers.URLField()
+    url = serializers.URLField()
+    verification = VerificationSerializer(allow_null=True)
+    segments = SegmentMatchSerializer(many=True)
+    tag_overlap = serializers.FloatField()
+
+
+class LocationSourceSerializer(serializers.Serializer[Any]):
+    source = serializers.CharField(help_text="exif or visual.")
+    says = serializers.CharField()
+    latitude = serializers.FloatField(allow_null=True)
+    longitude = serializers.FloatField(allow_null=True)
+    radius_m = serializers.FloatField(allow_null=True)
+    confidence = serializers.FloatField(allow_null=True)
+    reason = serializers.CharField()
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Placed", value=EXAMPLE_ANSWER),
+        OpenApiExample("Not placed", value=EXAMPLE_ABSTENTION),
+    ]
+)
+class AnswerSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    url = serializers.URLField()
+    state = serializers.ChoiceField(choices=RequestState.choices)
+    stage = serializers.CharField()
+    error = serializers.CharField()
+    location = PlaceSerializer(allow_null=True, help_text="Null where the collection cannot place it.")
+    alternatives = PlaceSerializer(many=True)
+    matches = MatchSerializer(many=True)
+    sources = LocationSourceSerializer(many=True)
+    verdict = serializers.CharField()
+    space = serializers.CharField(help_text="The embedding space that was searched.")
+    timings_ms = serializers.DictField(child=serializers.FloatField())
+
+
+class MatchesSerializer(serializers.Serializer[Any]):
+    matches = MatchSerializer(many=True)
+    space = serializers.CharField()
+    timings_ms = serializers.DictField(child=serializers.FloatField())
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Still at work", value=EXAMPLE_PENDING)])
+class PendingSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    url = serializers.URLField(help_text="Ask here again.")
+    state = serializers.ChoiceField(choices=RequestState.choices)
+    stage = serializers.CharField()
