@@ -97,9 +97,9 @@ def _places(votes: Sequence[Vote]) -> list[tuple[Vote, ...]]:
     left = np.arange(len(votes))
     places = []
     while len(left):
-        weights = _weights([votes[index] for index in left])
+        weights = _weights([votes[index] for index in left.tolist()])
         inside = _strongest_neighbourhood(distances[np.ix_(left, left)], weights, SCALES_M[-1])
-        places.append(tuple(votes[index] for index in left[inside]))
+        places.append(tuple(votes[index] for index in left[inside].tolist()))
         left = left[~inside]
     return places
 

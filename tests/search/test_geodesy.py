@@ -165,7 +165,7 @@ def test_median_is_a_local_minimum(offsets):
     median = geometric_median(latitudes, longitudes)
 
     def cost(place):
-        return float(haversine_m(*place, latitudes, longitudes).sum())
+        return float(haversine_m(place[0], place[1], latitudes, longitudes).sum())
 
     around = [destination(*median, bearing, 500) for bearing in range(0, 360, 45)]
     assert cost(median) <= min(cost((float(a), float(b))) for a, b in around) + 1e-3

@@ -29,7 +29,7 @@ def test_score_unites_both_reasons(similarity, p_same, expected):
 def test_a_verified_match_passes_a_more_similar_one():
     found = merge_verifications([candidate(1, 0.6), candidate(2, 0.4)], {2: verification(80, 0.999)}, {2: 0.999})
     assert [match.photo_id for match in found] == [2, 1]
-    assert found[0].verification.fundamental_inliers == 80
+    assert found[0].verification == verification(80, 0.999)
     assert found[1].verification is None
     assert found[1].score == pytest.approx(0.6)
 
