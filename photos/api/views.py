@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
+from django.contrib.auth.models import User
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied
@@ -74,8 +75,9 @@ class PhotoListView(UploadView):
         upload.is_valid(raise_exception=True)
         facts: dict[str, Any] = dict(upload.validated_data)
         image = facts.pop("image")
+        owner = cast("User", request.user)  # the permission let no visitor through
         try:
-            photo = collection.add_photo(image, original_name=image.name, owner=request.user, **facts)
+            photo = collection.add_photo(image, original_name=image.name, owner=owner, **facts)
         except DuplicatePhotoError as exc:
             reference = {"id": str(exc.photo.uuid), "url": photo_url(request, exc.photo)}
             raise Duplicate("This very file is in your collection already.", photo=reference) from exc

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
-from photos.models import Photo
+from photos.models import Photo, PhotoTag, TagSource
 from photos.services.collection import clear_location, set_location
-from photos.services.tagging import set_tags
+from photos.services.tagging import get_or_create_tag, set_tags
 
 PLAIN_FIELDS = frozenset(
     {
@@ -22,6 +24,7 @@ PLAIN_FIELDS = frozenset(
         "location_accuracy_m",
         "bearing_deg",
         "taken_at",
+        "owner",
     }
 )
 
@@ -52,3 +55,28 @@ def _move(photo: Photo, latitude: float | None, longitude: float | None) -> None
         clear_location(photo)
     elif (latitude, longitude) != (photo.latitude, photo.longitude):
         set_location(photo, latitude, longitude)
+
+
+def update_photos(photos: QuerySet[Photo], *, changes: Mapping[str, Any]) -> int:
+    """Apply the same plain changes to every photo of a query set; returns how many."""
+    unknown = set(changes) - PLAIN_FIELDS
+    if unknown:
+        raise ValueError(f"cannot change {', '.join(sorted(unknown))} of many photos at once")
+    return photos.update(**changes, updated_at=timezone.now())
+
+
+@transaction.atomic
+def tag_photos(photos: QuerySet[Photo], names: Iterable[str]) -> int:
+    """Give every photo of a query set these tags beside its own; raises `InvalidTagError`. Returns how many."""
+    ids = list(photos.values_list("pk", flat=True))
+    for tag in [get_or_create_tag(name) for name in names]:
+        given = [PhotoTag(photo_id=pk, tag=tag, source=TagSource.MANUAL) for pk in ids]
+        # a person's word takes the place of a model's
+        PhotoTag.objects.bulk_create(
+            given,
+            batch_size=1000,
+            update_conflicts=True,
+            unique_fields=["photo", "tag"],
+            update_fields=["source", "score"],
+        )
+    return len(ids)

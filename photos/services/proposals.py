@@ -8,16 +8,15 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
+from photos.errors import CollectionError
 from photos.models import LocationProposal, LocationSource, Photo, ProposalState
 from photos.services.collection import clear_location, set_location
 
 PLACE_FIELDS = ("latitude", "longitude", "location_source", "location_accuracy_m")
 
 
-class ProposalDecidedError(Exception):
+class ProposalDecidedError(CollectionError):
     """Somebody has decided already; the message says what."""
-
-    permanent = True
 
 
 @transaction.atomic
@@ -30,9 +29,13 @@ def accept_proposal(proposal: LocationProposal, *, by: AbstractBaseUser) -> Phot
     _need_open(locked)
     photo = locked.photo
     before = {name: getattr(photo, name) for name in PLACE_FIELDS}
-    set_location(photo, locked.latitude, locked.longitude, source=LocationSource.ACCEPTED_ESTIMATE)
-    photo.location_accuracy_m = locked.radius_m
-    photo.save(update_fields=["location_accuracy_m", "updated_at"])
+    set_location(
+        photo,
+        locked.latitude,
+        locked.longitude,
+        source=LocationSource.ACCEPTED_ESTIMATE,
+        accuracy_m=locked.radius_m,
+    )
     locked.evidence = {**locked.evidence, "place_before": before}
     _decide(locked, ProposalState.ACCEPTED, by)
     return photo
@@ -94,6 +97,10 @@ def _put_back(photo: Photo, before: dict[str, Any]) -> None:
     if before["latitude"] is None:
         clear_location(photo)
         return
-    set_location(photo, before["latitude"], before["longitude"], source=before["location_source"])
-    photo.location_accuracy_m = before["location_accuracy_m"]
-    photo.save(update_fields=["location_accuracy_m", "updated_at"])
+    set_location(
+        photo,
+        before["latitude"],
+        before["longitude"],
+        source=before["location_source"],
+        accuracy_m=before["location_accuracy_m"],
+    )

@@ -165,7 +165,7 @@ class MatchSerializer(serializers.Serializer[Any]):
 
 
 class LocationSourceSerializer(serializers.Serializer[Any]):
-    source = serializers.CharField(help_text="exif or visual.")
+    source = serializers.CharField(help_text="exif or visual.")  # type: ignore[assignment]  # declared, then taken off
     says = serializers.CharField()
     latitude = serializers.FloatField(allow_null=True)
     longitude = serializers.FloatField(allow_null=True)
