@@ -42,20 +42,23 @@ _LEAST_GRADIENT: Final = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constants:
-    """What was learned: the PCA's `mean` (128,) and `axes` (16, 128), the `words` (24, 16) and the mean VLAD
-    `vlad_mean` (384,)."""
+    """What was learned: the PCA's `mean` (128,) and half-whitened `axes` (24, 128), the `words` (16, 24), and
+    what an average picture has of each part: `vlad_mean` (384,), `colour_mean` (64,), `gradient_mean` (64,).
+    """
 
     mean: Vector
     axes: Vector
     words: Vector
     vlad_mean: Vector
+    colour_mean: Vector
+    gradient_mean: Vector
 
 
 @functools.cache
 def load_constants() -> Constants:
     """Return the constants that ship with the package."""
     with resources.files(__package__).joinpath(CONSTANTS_FILE).open("rb") as file, np.load(file) as arrays:
-        return Constants(*(arrays[name] for name in ("mean", "axes", "words", "vlad_mean")))
+        return Constants(**arrays)
 
 
 class ClassicalEncoder:
@@ -76,11 +79,11 @@ class ClassicalEncoder:
         view = self._view(image)
         return [view.describe(segment.mask) for segment in segments]
 
-    def _view(self, image: Image) -> _View:
-        return _View(detect(image), self._constants)
+    def _view(self, image: Image) -> View:
+        return View(detect(image), self._constants)
 
 
-class _View:
+class View:
     """One picture, ready to be summed over as a whole or over a mask."""
 
     def __init__(self, found: Detections, constants: Constants) -> None:
@@ -94,22 +97,26 @@ class _View:
 
     def describe(self, mask: Mask | None) -> Vector | None:
         """Return the unit vector of the picture or of what `mask` (at any resolution) covers."""
-        parts = (self._vlad(mask), *self._dense(mask))
+        parts = self.parts(mask)
         if parts[0] is None and parts[2] is None:
             return None
+        constants = self._constants
+        means = (constants.vlad_mean, constants.colour_mean, constants.gradient_mean)
         weighted = [
-            np.zeros(size, np.float32) if part is None else part * np.float32(share**0.5)
-            for part, share, size in zip(parts, PART_WEIGHTS, (384, 64, 64), strict=True)
+            np.zeros_like(mean) if part is None else _unit_or_zero(part - mean) * np.float32(share**0.5)
+            for part, mean, share in zip(parts, means, PART_WEIGHTS, strict=True)
         ]
         return _unit(np.concatenate(weighted))
 
+    def parts(self, mask: Mask | None) -> tuple[Vector | None, Vector | None, Vector | None]:
+        """Return VLAD (384,), colour (64,) and gradients (64,), each of unit norm or None, means not taken."""
+        return self._vlad(mask), *self._dense(mask)
+
     def _vlad(self, mask: Mask | None) -> Vector | None:
         inside = slice(None) if mask is None else _covers(mask, self._places)
-        vlad = vlad_of(self._words[inside], self._residuals[inside], len(self._constants.words))
-        return None if vlad is None else _unit(vlad - self._constants.vlad_mean)
+        return vlad_of(self._words[inside], self._residuals[inside], len(self._constants.words))
 
     def _dense(self, mask: Mask | None) -> tuple[Vector | None, Vector | None]:
-        """Return the histograms of colour and of gradients, each (64,) of unit norm or None."""
         covered = None if mask is None else resize_mask(mask, _shape(self._colours))
         if covered is not None and not covered.any():
             return None, None
@@ -135,7 +142,7 @@ class _View:
 
 
 def assign_words(descriptors: Vector, constants: Constants) -> tuple[NDArray[np.intp], Vector]:
-    """Return each (N, 128) RootSIFT's nearest word, (N,), and its residual from it, (N, 16)."""
+    """Return each (N, 128) RootSIFT's nearest word, (N,), and its residual from it, (N, 24)."""
     reduced = (descriptors - constants.mean) @ constants.axes.T
     words = constants.words
     distances = (words**2).sum(axis=1) - 2.0 * (reduced @ words.T)
@@ -144,7 +151,7 @@ def assign_words(descriptors: Vector, constants: Constants) -> tuple[NDArray[np.
 
 
 def vlad_of(nearest: NDArray[np.intp], residuals: Vector, word_count: int) -> Vector | None:
-    """Return the VLAD, (words * 16,) of unit norm, before its mean is taken off; None without keypoints."""
+    """Return the VLAD, (words * axes,) of unit norm, its mean not taken; None without keypoints."""
     if not len(nearest):
         return None
     sums = np.zeros((word_count, residuals.shape[1]), np.float32)
@@ -157,6 +164,11 @@ def vlad_of(nearest: NDArray[np.intp], residuals: Vector, word_count: int) -> Ve
 def _unit(vector: Vector) -> Vector | None:
     norm = float(np.linalg.norm(vector))
     return np.asarray(vector / norm, np.float32) if norm > 1e-6 else None
+
+
+def _unit_or_zero(vector: Vector) -> Vector:
+    unit = _unit(vector)
+    return np.zeros_like(vector) if unit is None else unit
 
 
 def _shape(array: NDArray[np.generic]) -> tuple[int, int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import skimage.data
+from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 
-from photos.vision.encoders.classical import Constants, Vector, assign_words, vlad_of
+from photos.vision.encoders.classical import Constants, Vector, View
 from photos.vision.images import read_image
 from photos.vision.matching.features import detect
 from photos.vision.types import Image
@@ -31,36 +33,29 @@ PICTURES: Final = (
 )
 """Files inside the scikit-image wheel; nothing is downloaded."""
 
-AXES: Final = 16
-WORDS: Final = 24
+AXES: Final = 24
+WORDS: Final = 16
 _SEED: Final = 20
 
 
 def learn_constants() -> Constants:
-    """Learn PCA, words and mean VLAD; the same versions of the libraries give the same constants."""
-    descriptors = [detect(view).descriptors for picture in _pictures() for view in _views(picture)]
-    descriptors = [one for one in descriptors if len(one)]
-    everything = np.concatenate(descriptors).astype(np.float64)
-    mean = everything.mean(axis=0)
-    axes = _principal_axes(everything - mean)
-    words, _ = kmeans2(
-        (everything - mean) @ axes.T, WORDS, iter=40, minit="++", rng=np.random.default_rng(_SEED)
-    )
-    partial = Constants(_float(mean), _float(axes), _float(words), np.zeros(WORDS * AXES, np.float32))
-    vlads = [vlad for one in descriptors if (vlad := vlad_of(*assign_words(one, partial), WORDS)) is not None]
-    return Constants(partial.mean, partial.axes, partial.words, _float(np.mean(vlads, axis=0)))
+    """Learn PCA, words and means; the same versions of the libraries give the same constants."""
+    found = [detect(view) for picture in _pictures() for view in _views(picture)]
+    descriptors = np.concatenate([one.descriptors for one in found]).astype(np.float64)
+    mean = descriptors.mean(axis=0)
+    axes = _half_white_axes(descriptors - mean)
+    words, _ = kmeans2((descriptors - mean) @ axes.T, WORDS, iter=40, minit="++", rng=np.random.default_rng(_SEED))
+    nothing = (np.zeros(AXES * WORDS, np.float32), np.zeros(64, np.float32), np.zeros(64, np.float32))
+    unfinished = Constants(_float(mean), _float(axes), _float(words), *nothing)
+    parts = [View(one, unfinished).parts(None) for one in found]
+    means = [_mean(part) for part in zip(*parts, strict=True)]
+    return Constants(unfinished.mean, unfinished.axes, unfinished.words, *means)
 
 
 def save_constants(constants: Constants, path: Path) -> None:
     """Write the constants as float32 into an .npz file."""
     with path.open("wb") as file:
-        np.savez(
-            file,
-            mean=constants.mean,
-            axes=constants.axes,
-            words=constants.words,
-            vlad_mean=constants.vlad_mean,
-        )
+        np.savez(file, **{field.name: getattr(constants, field.name) for field in fields(constants)})
 
 
 def _pictures() -> Iterable[Image]:
@@ -78,13 +73,21 @@ def _views(picture: Image) -> Iterable[Image]:
             yield np.ascontiguousarray(picture[y : y + height, x : x + width])
 
 
-def _principal_axes(centred: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Vector:
-    """Return (16, 128), the strongest first, each with its largest entry positive."""
-    _, vectors = np.linalg.eigh(centred.T @ centred)
+def _half_white_axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (24, 128) principal axes, strongest first, each divided by its spread's square root.
+
+    Half-way to whitening: strong axes keep a say, but do not drown the others. An axis' sign is fixed by its
+    largest entry.
+    """
+    variances, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
     axes = vectors[:, ::-1][:, :AXES].T
-    largest = np.abs(axes).argmax(axis=1)
-    return _float(axes * np.sign(axes[np.arange(AXES), largest])[:, None])
+    signs = np.sign(axes[np.arange(AXES), np.abs(axes).argmax(axis=1)])
+    return np.asarray(axes * (signs / variances[::-1][:AXES] ** 0.25)[:, None], np.float64)
 
 
-def _float(values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> Vector:
+def _mean(parts: Sequence[Vector | None]) -> Vector:
+    return _float(np.mean([part for part in parts if part is not None], axis=0))
+
+
+def _float(values: NDArray[np.floating]) -> Vector:
     return np.asarray(values, np.float32)
