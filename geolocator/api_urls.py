@@ -9,6 +9,7 @@ from geolocator.problems import api_not_found
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("photos.api.urls")),
+    path("v1/", include("search.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     re_path(r"^(?P<unknown>.*)$", api_not_found),

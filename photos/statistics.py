@@ -16,7 +16,7 @@ NVIDIA = Path("/dev/nvidiactl")
 
 def collect_statistics(*, viewer: Viewer) -> dict[str, Any]:
     """Return `photos`, `by_state` (every state, also the empty ones), `spaces` and `device`."""
-    by_state = count_by_state(viewer=viewer)
+    by_state = count_states(Photo.objects.all().visible_to(viewer))
     return {
         "photos": sum(by_state.values()),
         "by_state": by_state,
@@ -25,8 +25,7 @@ def collect_statistics(*, viewer: Viewer) -> dict[str, Any]:
     }
 
 
-def count_by_state(*, viewer: Viewer) -> dict[str, int]:
-    photos = Photo.objects.all().visible_to(viewer)
+def count_states(photos: QuerySet[Photo]) -> dict[str, int]:
     found = dict(photos.order_by().values_list("state").annotate(count=Count("pk")))
     return {state.value: found.get(state.value, 0) for state in PhotoState}
 

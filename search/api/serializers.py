@@ -27,12 +27,14 @@ EXAMPLE_MATCH = {
     "longitude": 30.7045,
     "bearing_deg": 212.5,
     "thumbnail": f"https://photos.example.org/photos/{EXAMPLE_ID}/thumbnail.jpg",
-    "url": f"https://photos.example.org/photos/{EXAMPLE_ID}/",
+    "url": f"https://photos.example.org/api/v1/photos/{EXAMPLE_ID}/",
+    "page": f"https://photos.example.org/photos/{EXAMPLE_ID}/",
     "verification": {
         "level": "confirmed",
         "fundamental_inliers": 61,
         "homography_inliers": 38,
         "p_same": 0.99,
+        "points": [[310.5, 220.0, 842.1, 512.7]],
     },
     "segments": [
         {
@@ -48,6 +50,7 @@ EXAMPLE_MATCH = {
 EXAMPLE_ANSWER = {
     "id": REQUEST_ID,
     "url": f"https://photos.example.org/api/v1/locate/{REQUEST_ID}/",
+    "page": f"https://photos.example.org/locate/{REQUEST_ID}/",
     "state": "done",
     "stage": "",
     "error": "",
@@ -75,7 +78,13 @@ EXAMPLE_ABSTENTION = {
     "matches": [],
     "verdict": "Cannot place this picture: nothing in the collection verifiably shows the same place.",
 }
-EXAMPLE_PENDING = {"id": REQUEST_ID, "url": EXAMPLE_ANSWER["url"], "state": "pending", "stage": ""}
+EXAMPLE_PENDING = {
+    "id": REQUEST_ID,
+    "url": EXAMPLE_ANSWER["url"],
+    "page": EXAMPLE_ANSWER["page"],
+    "state": "pending",
+    "stage": "",
+}
 
 
 class LimitField(serializers.IntegerField):
@@ -130,6 +139,10 @@ class VerificationSerializer(serializers.Serializer[Any]):
     fundamental_inliers = serializers.IntegerField()
     homography_inliers = serializers.IntegerField()
     p_same = serializers.FloatField(help_text="Probability that both show the same place.")
+    points = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4),
+        help_text="Agreeing points, `[x1, y1, x2, y2]` in pixels of the two upright pictures.",
+    )
 
 
 class BoxSerializer(serializers.ListField):
@@ -159,6 +172,7 @@ class MatchSerializer(serializers.Serializer[Any]):
     bearing_deg = serializers.FloatField(allow_null=True)
     thumbnail = serializers.URLField()
     url = serializers.URLField()
+    page = serializers.URLField(help_text="The photo's page for people.")
     verification = VerificationSerializer(allow_null=True)
     segments = SegmentMatchSerializer(many=True)
     tag_overlap = serializers.FloatField()
@@ -183,6 +197,7 @@ class LocationSourceSerializer(serializers.Serializer[Any]):
 class AnswerSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     url = serializers.URLField()
+    page = serializers.URLField(help_text="The answer's page for people.")
     state = serializers.ChoiceField(choices=RequestState.choices)
     stage = serializers.CharField()
     error = serializers.CharField()
@@ -205,5 +220,6 @@ class MatchesSerializer(serializers.Serializer[Any]):
 class PendingSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     url = serializers.URLField(help_text="Ask here again.")
+    page = serializers.URLField(help_text="The answer's page for people.")
     state = serializers.ChoiceField(choices=RequestState.choices)
     stage = serializers.CharField()

@@ -16,9 +16,11 @@ from photos.api.uploads import UploadView
 from photos.api.views import find_photo
 from search import requests, services
 from search.api import schema
+from search.api.errors import Unanswerable
+from search.api.presenting import present_answer, present_matches
 from search.api.serializers import LimitParameters, LocateQuestion, SearchQuestion, WaitParameters
-from search.api.waiting import FINISHED, wait_for_answer
-from search.models import RequestKind, SearchRequest
+from search.api.waiting import wait_for_answer
+from search.models import RequestKind, RequestState, SearchRequest
 
 RETRY_AFTER_S = 1
 
@@ -30,13 +32,20 @@ def session_key_of(request: Request) -> str:
 def respond(request: Request, question: SearchRequest, *, wait_s: float) -> Response:
     """200 with the answer, or 202 with where it will be."""
     question = wait_for_answer(question, timeout_s=wait_s)
-    answer = requests.present(question, viewer=request.user)
-    answer["url"] = request.build_absolute_uri(answer["url"])
-    if question.state in FINISHED:
+    answer = present_answer(question, request)
+    if requests.is_over(question):
         return Response(answer)
-    pending = {name: answer[name] for name in ("id", "url", "state", "stage")}
+    pending = {name: answer[name] for name in ("id", "url", "page", "state", "stage")}
     headers = {"Location": answer["url"], "Retry-After": str(RETRY_AFTER_S)}
     return Response(pending, status=202, headers=headers)
+
+
+def respond_first(request: Request, question: SearchRequest, *, wait_s: float) -> Response:
+    """The same for a new question, whose picture may turn out to be none."""
+    response = respond(request, question, wait_s=wait_s)
+    if response.data["state"] == RequestState.FAILED:
+        raise Unanswerable(response.data["error"], question={key: response.data[key] for key in ("id", "url")})
+    return response
 
 
 def read(serializer: Any) -> dict[str, Any]:
@@ -59,7 +68,7 @@ class LocateView(UploadView):
             session_key=session_key_of(request),
             original_name=asked["image"].name,
         )
-        return respond(request, question, wait_s=asked["wait"])
+        return respond_first(request, question, wait_s=asked["wait"])
 
 
 class AnswerView(APIView):
@@ -92,7 +101,7 @@ class SearchView(UploadView):
             original_name=asked["image"].name,
             parameters={"limit": asked["limit"]},
         )
-        return respond(request, question, wait_s=asked["wait"])
+        return respond_first(request, question, wait_s=asked["wait"])
 
 
 class SimilarPhotosView(APIView):
@@ -105,4 +114,4 @@ class SimilarPhotosView(APIView):
 def similar_photos(request: Request, identity: uuid.UUID, *, limit: int) -> Response:
     photo = find_photo(request, identity)
     result = services.similar_to_photo(photo, viewer=request.user, limit=limit)
-    return Response(requests.present_matches(result, viewer=request.user))
+    return Response(present_matches(result, request))

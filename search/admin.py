@@ -1,0 +1,87 @@
+"""Questions and calibrations, to look at only: a visitor's picture and where it was are nobody's business."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from photos.admin.cells import badge
+from search.models import Calibration, SearchRequest
+
+if TYPE_CHECKING:
+    RequestModelAdmin = admin.ModelAdmin[SearchRequest]
+    CalibrationModelAdmin = admin.ModelAdmin[Calibration]
+else:
+    RequestModelAdmin = CalibrationModelAdmin = admin.ModelAdmin
+
+
+class ReadOnly:
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(SearchRequest)
+class SearchRequestAdmin(ReadOnly, RequestModelAdmin):
+    list_display = ["created_at", "kind", "shown_state", "took", "attempts", "size", "error", "expires_at"]
+    list_filter = ["state", "kind", "created_at"]
+    list_per_page = 50
+    date_hierarchy = "created_at"
+    fields = (
+        "kind",
+        "shown_state",
+        "stage",
+        "took",
+        "attempts",
+        "size",
+        "error",
+        "timings",
+        "created_at",
+        "finished_at",
+        "expires_at",
+    )
+    readonly_fields = ("shown_state", "took", "size", "timings")
+
+    @admin.display(description=_("state"), ordering="state")
+    def shown_state(self, request: SearchRequest) -> SafeString:
+        return badge(request.state, request.get_state_display(), title=request.stage)
+
+    @admin.display(description=_("took"))
+    def took(self, request: SearchRequest) -> str:
+        if request.finished_at is None:
+            return ""
+        return f"{(request.finished_at - request.created_at).total_seconds():.2f} s"
+
+    @admin.display(description=_("picture"))
+    def size(self, request: SearchRequest) -> str:
+        return f"{request.width} × {request.height}"
+
+    @admin.display(description=_("timings"))
+    def timings(self, request: SearchRequest) -> SafeString:
+        timings = (request.result or {}).get("timings_ms", {})
+        return format_html('<pre class="document">{}</pre>', json.dumps(timings, indent=2))
+
+
+@admin.register(Calibration)
+class CalibrationAdmin(ReadOnly, CalibrationModelAdmin):
+    list_display = ["kind", "space", "n", "fitted_at"]
+    list_filter = ["kind", "space"]
+    list_select_related = ["space"]
+    fields = ("space", "kind", "n", "fitted_at", "shown_parameters")
+    readonly_fields = ("shown_parameters",)
+
+    @admin.display(description=_("parameters"))
+    def shown_parameters(self, calibration: Calibration) -> SafeString:
+        text = json.dumps(calibration.parameters, indent=2, ensure_ascii=False)
+        return format_html('<pre class="document">{}</pre>', text)
