@@ -1,0 +1,32 @@
+"""`manage.py work QUEUE`: a worker that is looked after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from photos import queues
+from photos.services import indexing
+from photos.working import child
+from photos.working.parent import Supervisor
+
+
+class Command(BaseCommand):
+    help = "Do the jobs of a queue; starts again what dies, and finds again what Redis lost."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("queue", choices=queues.QUEUE_NAMES)
+        parser.add_argument("--burst", action="store_true", help="end when nothing is left to do")
+        parser.add_argument("--child-of", type=int, metavar="PID", help="for the supervisor's own use")
+
+    def handle(self, *args: Any, queue: queues.QueueName, burst: bool, child_of: int | None, **options: Any) -> None:
+        if child_of is not None:
+            child.end_with_parent(child_of)
+            child.work(queue)
+        elif burst:
+            indexing.reconcile()
+            child.work(queue, burst=True)
+        else:
+            Supervisor(queue).run()
