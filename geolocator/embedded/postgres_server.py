@@ -16,7 +16,7 @@ from .binaries import copy_postgres, postgres_installation
 from .errors import EmbeddedServerError
 from .paths import DATABASE_NAME, DATABASE_USER, POSTGRES_PORT, postgres_socket, resolved, socket_dir
 from .probes import postgres_answers
-from .processes import command_line, is_running, processes_in, wait_for_end
+from .processes import command_line, processes_in, wait_for_end
 from .server import MIB, make_private_folder
 
 MAJOR = 18
@@ -117,9 +117,9 @@ class PostgresServer:
     def _end_leftovers(self) -> None:
         """End a postmaster whose keeper was killed; disarm a lock file that names somebody else's process.
 
-        PostgreSQL takes any live process of that number for its predecessor, as happens after a restart of a
-        container. It ignores its parent's number there, and still checks for the predecessor's shared memory:
-        so the file gets ours.
+        PostgreSQL takes any process of that number for its predecessor: after a restart of a container an
+        innocent one, or one that is dead but not yet buried. It ignores its parent's number there, and still
+        checks for the predecessor's shared memory: so the file gets ours.
         """
         path = self.folder / "postmaster.pid"
         try:
@@ -129,7 +129,7 @@ class PostgresServer:
             return
         if str(self.folder) in command_line(pid):
             self._stop_leftover(pid)
-        elif is_running(pid):
+        else:
             path.write_text(f"{os.getpid()}\n{rest}", encoding="utf-8")
             postgres_socket(self.data_dir).with_name(f".s.PGSQL.{POSTGRES_PORT}.lock").unlink(missing_ok=True)
 

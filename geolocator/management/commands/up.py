@@ -71,12 +71,14 @@ class Command(BaseCommand):
 
     def _servers(self, supervisor: Supervisor, *, postgres: bool, redis: bool) -> Servers:
         began = time.monotonic()
+        if postgres or redis:
+            supervisor.say("up", "Starting PostgreSQL and Redis")
         try:
             servers = ensure_servers(settings.DATA_DIR, postgres=postgres, redis=redis)
         except EmbeddedServerError as exc:
             raise CommandError(str(exc)) from exc
         if postgres or redis:
-            supervisor.say("up", f"PostgreSQL and Redis answer after {time.monotonic() - began:.1f} s")
+            supervisor.say("up", f"They answer after {time.monotonic() - began:.1f} s")
         return servers
 
 
@@ -100,6 +102,7 @@ class _Site:
         self._credentials, self._is_new = startup.ensure_administrator(settings.DATA_DIR, url=self._url)
         if not self._sample_state.exists() and not Photo.objects.exists():
             self._sample_state.write_text("wanted\n", encoding="utf-8")
+        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it is missing
         connections["default"].close()
         with suppress(AttributeError):
             connections["default"].close_pool()  # type: ignore[attr-defined]
