@@ -8,3 +8,9 @@ from django.apps import AppConfig
 class SearchConfig(AppConfig):
     name = "search"
     verbose_name = "Search"
+
+    def ready(self) -> None:
+        from photos.services.indexing import register_reconciler
+        from search.requests import requeue_lost
+
+        register_reconciler("requests", requeue_lost)

@@ -20,7 +20,8 @@ _MEDIAN_STEPS: Final = 300
 _MEDIAN_STEP_RAD: Final = 1e-3 / EARTH_RADIUS_M
 """Stop once a step is shorter than a millimetre."""
 
-_SAME_POINT_RAD: Final = 1e-12
+_SAME_POINT_RAD: Final = 0.05 / EARTH_RADIUS_M
+"""Points within five centimetres of the estimate hold it as one: nearer, their inverse distances stop all movement."""
 
 
 def haversine_m(
@@ -154,16 +155,35 @@ def _descend(start: NDArray[np.float64], points: NDArray[np.float64], shares: De
     estimate, cost = start, float(shares @ _angles(start, points))
     for _ in range(_MEDIAN_STEPS):
         step = _weiszfeld_step(estimate, points, shares)
-        length = float(np.linalg.norm(step))
-        if length < _MEDIAN_STEP_RAD:
+        if float(np.linalg.norm(step)) < _MEDIAN_STEP_RAD:
             break
-        moved = np.cos(length) * estimate + np.sin(length) * step / length
-        moved /= np.linalg.norm(moved)
-        moved_cost = float(shares @ _angles(moved, points))
+        moved, moved_cost = _stride(estimate, step, points, shares)
         if moved_cost >= cost:
             break
         estimate, cost = moved, moved_cost
     return estimate
+
+
+def _stride(
+    estimate: NDArray[np.float64], step: NDArray[np.float64], points: NDArray[np.float64], shares: Degrees
+) -> tuple[NDArray[np.float64], float]:
+    """Go a step, doubled as long as that pays: along nearly straight lines of points single ones creep."""
+    moved = _moved(estimate, step)
+    cost = float(shares @ _angles(moved, points))
+    while float(np.linalg.norm(step)) < np.pi / 4:
+        step = 2.0 * step
+        further = _moved(estimate, step)
+        further_cost = float(shares @ _angles(further, points))
+        if further_cost >= cost:
+            break
+        moved, cost = further, further_cost
+    return moved, cost
+
+
+def _moved(estimate: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
+    length = float(np.linalg.norm(step))
+    moved = np.cos(length) * estimate + np.sin(length) * step / length
+    return np.asarray(moved / np.linalg.norm(moved))
 
 
 def _weiszfeld_step(estimate: NDArray[np.float64], points: NDArray[np.float64], shares: Degrees) -> NDArray[np.float64]:

@@ -16,22 +16,21 @@ def unite(similarity: float, p_same: float) -> float:
     return 1.0 - (1.0 - min(max(similarity, 0.0), 1.0)) * (1.0 - p_same)
 
 
-def merge_verifications(
-    candidates: Iterable[Candidate], verifications: Mapping[int, Verification], p_same: Mapping[int, float]
-) -> list[Match]:
+def merge_verifications(candidates: Iterable[Candidate], verifications: Mapping[int, Verification]) -> list[Match]:
     """Return the matches, best first; those without verification keep their similarity as score."""
-    matches = [
-        Match(
+    matches = []
+    for one in candidates:
+        verification = verifications.get(one.photo_id)
+        match = Match(
             photo_id=one.photo_id,
-            score=unite(one.similarity, p_same.get(one.photo_id, 0.0)),
+            score=unite(one.similarity, verification.p_same if verification else 0.0),
             similarity=one.similarity,
             global_similarity=one.global_similarity,
             segment_matches=one.segment_matches,
             tag_overlap=one.tag_overlap,
-            verification=verifications.get(one.photo_id),
+            verification=verification,
         )
-        for one in candidates
-    ]
+        matches.append(match)
     return rank_matches(matches)
 
 

@@ -27,7 +27,7 @@ def test_score_unites_both_reasons(similarity, p_same, expected):
 
 
 def test_a_verified_match_passes_a_more_similar_one():
-    found = merge_verifications([candidate(1, 0.6), candidate(2, 0.4)], {2: verification(80, 0.999)}, {2: 0.999})
+    found = merge_verifications([candidate(1, 0.6), candidate(2, 0.4)], {2: verification(80, 0.999)})
     assert [match.photo_id for match in found] == [2, 1]
     assert found[0].verification == verification(80, 0.999)
     assert found[1].verification is None
@@ -36,7 +36,7 @@ def test_a_verified_match_passes_a_more_similar_one():
 
 def test_ties_go_to_more_inliers_and_then_to_the_lower_id():
     found = merge_verifications(
-        [candidate(id_, 0.5) for id_ in (4, 3, 2)], {2: verification(5, 0), 4: verification(9, 0)}, {}
+        [candidate(id_, 0.5) for id_ in (4, 3, 2)], {2: verification(5, 0), 4: verification(9, 0)}
     )
     assert [match.photo_id for match in found] == [4, 2, 3]
 
@@ -53,8 +53,8 @@ def test_the_best_are_verified():
 def test_the_order_of_candidates_changes_nothing(similarities, p_same, random):
     candidates = [candidate(*item) for item in similarities.items()]
     verifications = {id_: verification(int(p * 100), p) for id_, p in p_same.items()}
-    found = merge_verifications(candidates, verifications, p_same)
+    found = merge_verifications(candidates, verifications)
     shuffled = random.sample(candidates, len(candidates))
-    assert merge_verifications(shuffled, verifications, p_same) == found
+    assert merge_verifications(shuffled, verifications) == found
     assert choose_for_verification(shuffled, 3) == choose_for_verification(candidates, 3)
     assert all(0 <= match.score <= 1 for match in found)

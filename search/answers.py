@@ -1,0 +1,174 @@
+"""From ranked matches to the answer for one viewer: the place or none, every source, and the verdict.
+
+Everything here is told from what the viewer may see and know now, also for matches that were found earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from psycopg import sql
+
+from photos import vectors
+from photos.exif import ExifFacts
+from photos.models import EmbeddingSpace, LocationVisibility, Photo
+from photos.models.photo import GRID_DEGREES
+from photos.querysets import Viewer, is_curator, location_for
+from search.calibration import PlacePrior
+from search.geodesy import haversine_m
+from search.location import Placement, Vote, estimate_location
+from search.observations import Witness, group_observations
+from search.types import LocationSourceAnswer, Match, SearchResult
+
+LEAST_P_SAME: Final = 0.001
+"""Matches less probable than this do not vote: there are always some."""
+
+
+def conclude(
+    matches: Sequence[Match],
+    *,
+    space: EmbeddingSpace,
+    viewer: Viewer,
+    prior: PlacePrior,
+    limit: int,
+    exif: ExifFacts | None = None,
+    is_blank: bool = False,
+    timings_ms: Mapping[str, float] | None = None,
+) -> SearchResult:
+    """Return the answer that `viewer` gets; matches that they may not see (any more) play no part in it."""
+    photos = visible_photos(matches, viewer)
+    seen = [match for match in matches if match.photo_id in photos]
+    placement = estimate_location(_votes(seen, photos, space, viewer), prior=prior)
+    verdict = tell_verdict(placement, has_matches=bool(seen), is_blank=is_blank)
+    return SearchResult(
+        matches=tuple(seen[:limit]),
+        space=space.slug,
+        location=placement.estimate,
+        alternatives=placement.alternatives,
+        sources=tuple(_sources(placement, exif, verdict)),
+        verdict=verdict,
+        timings_ms=timings_ms or {},
+    )
+
+
+def visible_photos(matches: Iterable[Match], viewer: Viewer) -> dict[int, Photo]:
+    """Return the matches' photos that `viewer` may see, by id."""
+    photos: QuerySet[Photo] = Photo.objects.visible_to(viewer)
+    return photos.in_bulk([match.photo_id for match in matches])
+
+
+# --- votes ----------------------------------------------------------------------------------------------
+
+
+def _votes(matches: Sequence[Match], photos: Mapping[int, Photo], space: EmbeddingSpace, viewer: Viewer) -> list[Vote]:
+    """Return the votes of the verified matches whose place the viewer may know."""
+    placed = []
+    for match in matches:
+        point = location_for(photos[match.photo_id], viewer)
+        if point is not None and match.verification is not None and match.verification.p_same >= LEAST_P_SAME:
+            placed.append((photos[match.photo_id], point, match.verification))
+    observations = group_observations(_witnesses([photo for photo, _, _ in placed], space))
+    return [
+        Vote(
+            latitude=point[0],
+            longitude=point[1],
+            p_same=verification.p_same,
+            confirmed=verification.level == "confirmed",
+            blur_m=_blur_m(photo, point, viewer),
+            observation=observations[photo.pk],
+        )
+        for photo, point, verification in placed
+    ]
+
+
+def _blur_m(photo: Photo, point: tuple[float, float], viewer: Viewer) -> float:
+    """Return how far the photo may be from its point: its accuracy, or half its grid cell's diagonal."""
+    owns = viewer is not None and viewer.is_authenticated and photo.owner_id == viewer.pk
+    if photo.location_visibility == LocationVisibility.EXACT or owns or is_curator(viewer):
+        return photo.location_accuracy_m or 0.0
+    half = GRID_DEGREES / 2
+    towards_pole = point[0] - half if point[0] > 0 else point[0] + half  # the cell's wider side
+    return float(haversine_m(point[0], point[1], towards_pole, point[1] + half))
+
+
+def _witnesses(photos: Sequence[Photo], space: EmbeddingSpace) -> list[Witness]:
+    found = _vectors([photo.pk for photo in photos], space)
+    return [Witness(photo.pk, photo.owner_id, photo.taken_at, photo.sha256, found.get(photo.pk)) for photo in photos]
+
+
+def _vectors(photo_ids: Sequence[int], space: EmbeddingSpace) -> dict[int, vectors.Vector]:
+    if not photo_ids:
+        return {}
+    statement = sql.SQL(
+        "SELECT e.photo_id, {vector} FROM photos_photoembedding e WHERE e.space_id = {space} AND e.photo_id = ANY(%s)"
+    ).format(vector=vectors.vector_bytes_sql(), space=sql.Literal(space.pk))
+    with vectors.binary_cursor() as cursor:
+        rows = cursor.execute(statement, [list(photo_ids)]).fetchall()
+    return {photo_id: np.asarray(vectors.from_bytes(data), np.float32) for photo_id, data in rows}
+
+
+# --- words ----------------------------------------------------------------------------------------------
+
+
+def tell_verdict(placement: Placement, *, has_matches: bool, is_blank: bool = False) -> str:
+    """Return the answer in one sentence, in the reader's language."""
+    found = placement.estimate
+    if found is not None:
+        return _("Probably at %(latitude)s, %(longitude)s, within %(radius)s, 9 times out of 10.") % {
+            "latitude": f"{found.latitude:.5f}",
+            "longitude": f"{found.longitude:.5f}",
+            "radius": tell_distance(found.radius_m),
+        }
+    if is_blank:
+        return _("I cannot place this photo; it shows nothing to compare.")
+    if has_matches:
+        return _("I cannot place this photo; these look similar, unverified.")
+    return _("I cannot place this photo; nothing in the collection looks like it.")
+
+
+def tell_distance(distance_m: float) -> str:
+    """Return metres in two significant digits, as metres or kilometres, never less than they are."""
+    unit, scale = ("m", 1.0) if distance_m < 1000 else ("km", 1000.0)
+    amount = max(distance_m / scale, 0.1)
+    step = 10.0 ** (np.floor(np.log10(amount)) - 1)
+    return f"{np.ceil(np.round(amount / step, 6)) * step:g} {unit}"
+
+
+def _sources(placement: Placement, exif: ExifFacts | None, verdict: str) -> Iterable[LocationSourceAnswer]:
+    if exif is not None:
+        yield _exif_source(exif)
+    yield _visual_source(placement, verdict)
+
+
+def _exif_source(exif: ExifFacts) -> LocationSourceAnswer:
+    if exif.latitude is None or exif.longitude is None:
+        return LocationSourceAnswer("exif", _("No position."), _("The file carries no GPS position."))
+    return LocationSourceAnswer(
+        source="exif",
+        says=_("At %(latitude)s, %(longitude)s.")
+        % {"latitude": f"{exif.latitude:.5f}", "longitude": f"{exif.longitude:.5f}"},
+        reason=_("The file's EXIF says so; whoever had the file may have written it. It is not part of the verdict."),
+        latitude=exif.latitude,
+        longitude=exif.longitude,
+        radius_m=exif.accuracy_m,
+    )
+
+
+def _visual_source(placement: Placement, verdict: str) -> LocationSourceAnswer:
+    found = placement.estimate
+    if found is None:
+        reason = _("No photo of the collection could be confirmed to show the same place, or several places tie.")
+        return LocationSourceAnswer("visual", verdict, reason)
+    reason = ngettext(
+        "%(count)d independent photo shows the same things in the same arrangement.",
+        "%(count)d independent photos show the same things in the same arrangement.",
+        found.support,
+    ) % {"count": found.support}
+    return LocationSourceAnswer(
+        "visual", verdict, reason, found.latitude, found.longitude, found.radius_m, found.probability
+    )

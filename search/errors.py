@@ -1,0 +1,13 @@
+"""What can go wrong with a question; `permanent` says that trying again will not help."""
+
+from __future__ import annotations
+
+
+class SearchError(Exception):
+    """The base of every error of search; the message may be shown to people."""
+
+    permanent = True
+
+
+class RequestLostError(SearchError):
+    """Another worker owns the request now, or it was purged: whatever was found must not be written."""
