@@ -1,0 +1,193 @@
+"""Fetching, resuming and checking weight files, from a real server on the loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import pickle
+import socket
+import threading
+import time
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from photos.vision import weights
+from photos.vision.errors import WeightsCorruptError, WeightsMissingError
+from photos.vision.types import WeightFile
+
+CONTENT = bytes(range(256)) * 9000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serve CONTENT with ranges; `break_after` cuts the connection, `tag` is the entity tag."""
+
+    break_after = None
+    tag = ""
+    ranges: list[str | None] = []
+
+    def do_GET(self):
+        asked = self.headers.get("Range")
+        type(self).ranges.append(asked)
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        if self.tag:
+            self.send_header("X-Linked-ETag", f'"{self.tag}"')
+        self.end_headers()
+        self.wfile.write(CONTENT[start : self.break_after])
+
+    def log_message(self, *_arguments):
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+
+    class OwnHandler(Handler):
+        ranges: list[str | None] = []
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OwnHandler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def file_of(server, sha256=DIGEST):
+    return WeightFile("w.pth", f"http://127.0.0.1:{server.server_port}/w.pth", sha256, len(CONTENT))
+
+
+def test_it_fetches_with_progress_and_only_once(server):
+    file, seen = file_of(server), []
+    assert not weights.is_present(file)
+    path = weights.fetch(file, progress=lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == CONTENT
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert [done for done, _total in seen] == sorted(done for done, _total in seen)
+    assert weights.fetch(file) == path
+    assert len(server.RequestHandlerClass.ranges) == 1
+    weights.verify(file)
+
+
+def test_it_goes_on_where_a_download_broke(server):
+    file = file_of(server)
+    server.RequestHandlerClass.break_after = 1_500_000
+    with pytest.raises(WeightsMissingError, match="run it again"):
+        weights.fetch(file)
+    assert not weights.is_present(file)
+    server.RequestHandlerClass.break_after = None
+    assert weights.fetch(file).read_bytes() == CONTENT
+    assert server.RequestHandlerClass.ranges == [None, "bytes=1500000-"]
+
+
+def test_a_whole_part_is_only_checked(server):
+    file = file_of(server)
+    weights.model_dir().mkdir()
+    weights.path_of(file).with_name("w.pth.part").write_bytes(CONTENT)
+    assert weights.fetch(file).read_bytes() == CONTENT
+
+
+def test_it_rejects_another_file_and_forgets_it(server):
+    file = file_of(server, sha256="0" * 64)
+    with pytest.raises(WeightsCorruptError, match=f"{DIGEST}.*{'0' * 64}"):
+        weights.fetch(file)
+    assert sorted(one.name for one in weights.model_dir().iterdir()) == ["w.pth.part.lock"]
+
+
+def test_an_unpinned_file_is_pinned_by_the_first_fetch(server):
+    file = file_of(server, sha256="")
+    path = weights.fetch(file)
+    weights.verify(file)
+    path.write_bytes(CONTENT[:-1])
+    with pytest.raises(WeightsCorruptError):
+        weights.verify(file)
+
+
+def test_an_unpinned_file_is_held_against_the_servers_digest(server):
+    server.RequestHandlerClass.tag = "1" * 64
+    with pytest.raises(WeightsCorruptError, match="1" * 64):
+        weights.fetch(file_of(server, sha256=""))
+
+
+def test_without_a_network_it_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        file = WeightFile("w.pth", f"http://127.0.0.1:{closed.getsockname()[1]}/w.pth", DIGEST, 375_042_383)
+        started = time.monotonic()
+        with pytest.raises(WeightsMissingError) as caught:
+            weights.fetch(file)
+    assert time.monotonic() - started < 15
+    for part in (file.url, "375 MB", str(tmp_path / "w.pth"), "models fetch"):
+        assert part in str(caught.value)
+    assert not caught.value.permanent
+
+
+def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        file = WeightFile("w.pth", f"http://127.0.0.1:{silent.getsockname()[1]}/w.pth", DIGEST, 1)
+        with pytest.raises(WeightsMissingError, match="timed out"):
+            weights.fetch(file, timeout_s=0.2)
+
+
+def test_two_at_once_fetch_once(server):
+    file = file_of(server)
+    threads = [threading.Thread(target=weights.fetch, args=(file,)) for _ in range(3)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert weights.path_of(file).read_bytes() == CONTENT
+    assert len(server.RequestHandlerClass.ranges) == 1
+
+
+def test_missing_weights_are_told_with_a_hint(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    with pytest.raises(WeightsMissingError, match=r"w\.pth.*copy it to"):
+        weights.require(WeightFile("w.pth", "https://example.org/w.pth", DIGEST, 1))
+
+
+def test_the_folder_follows_the_settings(monkeypatch, tmp_path):
+    monkeypatch.delenv("MODEL_DIR", raising=False)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    assert weights.model_dir() == tmp_path / "models"
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "elsewhere"))
+    assert weights.model_dir() == tmp_path / "elsewhere"
+
+
+def test_it_loads_every_format_alike(tmp_path):
+    layer = torch.nn.Linear(3, 2)
+    torch.save(layer.state_dict(), tmp_path / "plain.pth")
+    torch.save({"epoch": 3, "state_dict": layer.state_dict()}, tmp_path / "nested.pt")
+    save_file(layer.state_dict(), tmp_path / "safe.safetensors")
+    torch.jit.script(layer).save(tmp_path / "script.pt")
+    for name in ("plain.pth", "nested.pt", "safe.safetensors", "script.pt"):
+        found = weights.load_state(tmp_path / name)
+        assert torch.equal(found["weight"], layer.weight), name
+        assert torch.equal(found["bias"], layer.bias), name
+
+
+class Unwelcome:
+    """What a hostile pickle would hold: something to call."""
+
+    def __reduce__(self):
+        return (open, ("/dev/null",))
+
+
+def test_it_rejects_files_that_are_more_than_weights(tmp_path):
+    torch.save({"weight": Unwelcome()}, tmp_path / "hostile.pth")
+    (tmp_path / "bare.pth").write_bytes(pickle.dumps(Unwelcome()))
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing of the kind")
+    torch.save(torch.ones(2), tmp_path / "unnamed.pth")
+    for name in ("hostile.pth", "bare.pth", "broken.safetensors", "unnamed.pth"):
+        with pytest.raises(WeightsCorruptError, match=name):
+            weights.load_state(tmp_path / name)
