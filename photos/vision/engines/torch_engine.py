@@ -1,0 +1,95 @@
+"""torch as the engine: CUDA in bf16, Apple's MPS and the CPU in f32."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from photos.vision.errors import VisionError
+
+
+class GpuMemoryError(VisionError):
+    """Not even one row fits into the GPU's memory."""
+
+    permanent = False
+
+
+class TorchEngine:
+    """Run networks with torch itself, on the best device there is."""
+
+    name = "torch"
+
+    def __init__(self, *, precision: str = "auto", device: torch.device | None = None) -> None:
+        self.device = device or best_device()
+        fast = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        self.precision = ("bf16" if fast else "f32") if precision == "auto" else precision
+
+    def compile(
+        self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
+    ) -> TorchNetwork:
+        """Return the module on the device; the given one is left as it is."""
+        limit = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows) if static else None
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        placed = copy.deepcopy(module).eval().requires_grad_(False).to(self.device, dtype)
+        return TorchNetwork(placed, batched, device=self.device, dtype=dtype, limit=limit)
+
+
+class TorchNetwork:
+    """A module that is run in portions; where memory runs out, in smaller ones from then on."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        batched: Sequence[bool],
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        limit: int | None = None,
+    ) -> None:
+        self._module = module
+        self._batched = tuple(batched)
+        self._device = device
+        self._dtype = dtype
+        self._limit = limit
+
+    @torch.inference_mode()
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        placed = [self._placed(one) for one in inputs]
+        rows = next(len(one) for one, many in zip(placed, self._batched, strict=True) if many)
+        outputs: list[tuple[Tensor, ...]] = []
+        start = 0
+        while start < rows:
+            stop = min(rows, start + (self._limit or rows))
+            try:
+                outputs.append(self._run(placed, slice(start, stop)))
+                start = stop
+            except torch.OutOfMemoryError as exc:
+                self._take_less(stop - start, exc)
+        return tuple(torch.cat(parts).float() for parts in zip(*outputs, strict=True))
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
+
+    def _run(self, inputs: Sequence[Tensor], rows: slice) -> tuple[Tensor, ...]:
+        portion = [one[rows] if many else one for one, many in zip(inputs, self._batched, strict=True)]
+        found = self._module(*portion)
+        return found if isinstance(found, tuple) else (found,)
+
+    def _take_less(self, tried: int, exc: Exception) -> None:
+        if tried == 1:
+            raise GpuMemoryError(
+                "The GPU has too little free memory for one picture; free some, or set VISION_ENGINE=openvino."
+            ) from exc
+        self._limit = tried // 2
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def best_device() -> torch.device:
+    """Return CUDA, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

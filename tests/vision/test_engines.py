@@ -1,0 +1,175 @@
+"""Both engines on small networks: the same numbers, any batch, kept on disk, and little memory."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from photos.vision.engines import get_engine
+from photos.vision.engines.openvino_engine import OpenVinoEngine
+from photos.vision.engines.torch_engine import GpuMemoryError, TorchEngine
+from photos.vision.errors import VisionError
+from photos.vision.weights import model_dir
+
+ENGINES = {"torch": TorchEngine, "openvino": OpenVinoEngine}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+
+
+class Pair(nn.Module):
+    """One shared input and one with a row for each answer; two outputs."""
+
+    def __init__(self, seed=0):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.layer = nn.Linear(4, 3)
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, shared, rows):
+        mixed, _weights = self.attention(rows, rows, rows, need_weights=False)
+        return self.layer(mixed.mean(dim=1) + shared), mixed.amax(dim=(1, 2))
+
+
+def inputs(rows):
+    generator = torch.Generator().manual_seed(rows)
+    return torch.randn(1, 4, generator=generator), torch.randn(rows, 5, 4, generator=generator)
+
+
+def compiled(engine, *, static=False, seed=0):
+    return engine.compile(Pair(seed).eval(), inputs(4), batched=(False, True), static=static)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("rows", [1, 4, 9])
+def test_a_network_answers_as_its_module(name, static, rows):
+    network = compiled(ENGINES[name](precision="f32"), static=static)
+    given = inputs(rows)
+    with torch.no_grad():
+        expected = Pair().eval()(*given)
+    found = network(*given)
+    assert len(found) == 2
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.cpu(), other, rtol=1e-4, atol=1e-5)
+
+
+def test_bf16_is_near_and_float32_outside():
+    network = compiled(TorchEngine(precision="bf16", device=torch.device("cpu")))
+    found = network(*inputs(6))[0]
+    with torch.no_grad():
+        expected = Pair().eval()(*inputs(6))[0]
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.05
+
+
+def test_the_module_given_is_left_as_it_is():
+    module = Pair()
+    module.train()
+    TorchEngine(precision="bf16").compile(module, inputs(2), batched=(False, True))
+    assert module.training
+    assert module.layer.weight.dtype == torch.float32
+    assert module.layer.weight.requires_grad
+
+
+def test_converted_networks_are_kept_by_their_weights():
+    engine = OpenVinoEngine(precision="f32")
+    compiled(engine)
+    first = {path: path.stat().st_mtime_ns for path in (model_dir() / "openvino").iterdir()}
+    assert sorted(path.suffix for path in first) == [".bin", ".xml"]
+    compiled(engine)
+    assert {path: path.stat().st_mtime_ns for path in (model_dir() / "openvino").iterdir()} == first
+    compiled(engine, seed=1)
+    assert len(list((model_dir() / "openvino").iterdir())) == 4
+
+
+def test_what_weights_do_not_show_tells_networks_apart():
+    engine, other = OpenVinoEngine(precision="f32"), Pair().eval()
+    other.attention = nn.MultiheadAttention(4, 4, batch_first=True).eval()
+    other.attention.load_state_dict(Pair().attention.state_dict())
+    answers = [compiled(engine)(*inputs(4))[1], engine.compile(other, inputs(4), batched=(False, True))(*inputs(4))[1]]
+    assert not torch.allclose(*answers, atol=1e-4)
+
+
+def test_a_kept_network_answers_alike():
+    engine = OpenVinoEngine(precision="f32")
+    for one, other in zip(compiled(engine)(*inputs(3)), compiled(engine)(*inputs(3)), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_threads_do_not_disturb_one_another():
+    network = compiled(OpenVinoEngine(precision="f32"))
+    expected = {rows: network(*inputs(rows))[0] for rows in range(1, 7)}
+    found = {}
+
+    def ask(rows):
+        for _ in range(20):
+            found[rows] = network(*inputs(rows))[0]
+
+    threads = [threading.Thread(target=ask, args=(rows,)) for rows in expected]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    for rows, answer in expected.items():
+        torch.testing.assert_close(found[rows], answer, rtol=1e-4, atol=1e-5)
+
+
+class Hungry(nn.Module):
+    """A module for which more than `fits` rows are too many, as a GPU says it."""
+
+    def __init__(self, fits):
+        super().__init__()
+        self.fits = fits
+        self.tried = []
+
+    def __deepcopy__(self, _memo):
+        return self
+
+    def forward(self, rows):
+        self.tried.append(len(rows))
+        if len(rows) > self.fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return rows * 2
+
+
+def test_too_little_memory_means_smaller_portions_from_then_on():
+    module, given = Hungry(fits=3), torch.arange(16.0)[:, None]
+    network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(module, [given], batched=[True])
+    assert torch.equal(network(given)[0], given * 2)
+    assert module.tried == [16, 8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
+    module.tried.clear()
+    network(given[:3])
+    assert module.tried == [2, 1]
+
+
+def test_no_memory_for_one_row_is_told():
+    network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(
+        Hungry(fits=0), [torch.ones(2, 1)], batched=[True]
+    )
+    with pytest.raises(GpuMemoryError, match="VISION_ENGINE=openvino"):
+        network(torch.ones(2, 1))
+
+
+def test_the_engine_is_chosen_by_name_or_environment(monkeypatch):
+    monkeypatch.setenv("VISION_ENGINE", "torch")
+    assert get_engine().name == "torch"
+    assert get_engine("openvino").name == "openvino"
+    assert get_engine("openvino") is get_engine("openvino")
+    monkeypatch.setenv("VISION_ENGINE", "auto")
+    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    assert get_engine().name == ("torch" if gpu else "openvino")
+
+
+def test_it_rejects_unknown_names(monkeypatch):
+    monkeypatch.setenv("VISION_ENGINE", "tensorrt")
+    with pytest.raises(VisionError, match=r"'tensorrt' \(VISION_ENGINE\).*auto, torch, openvino"):
+        get_engine()
+    with pytest.raises(VisionError, match=r"'f16'.*bf16"):
+        get_engine("torch", precision="f16")
