@@ -202,6 +202,8 @@ def _refused_as_broken(name: str, exc: BaseException) -> ImageRefused:
 
 def _orientation(picture: PillowImage.Image) -> int:
     """Return the EXIF orientation 1..8; broken EXIF is no reason to refuse a good picture."""
+    if picture.format == "TIFF":
+        return 1  # Pillow's own TIFF reader tells the upright size and turns the picture when it decodes
     try:
         # PngImageFile.getexif would decode the whole picture to look for EXIF behind the pixels.
         found = PillowImage.Image.getexif(picture).get(ExifTags.Base.Orientation, 1)

@@ -116,7 +116,7 @@ def to_bytes(features: LocalFeatures) -> bytes:
     return b"".join([header, fractions.tobytes(), features.descriptors.tobytes()])
 
 
-def from_bytes(data: bytes) -> LocalFeatures:
+def from_bytes(data: bytes | memoryview) -> LocalFeatures:
     """Undo `to_bytes`; raises `ValueError` for anything else."""
     if len(data) < _HEADER.size or data[:4] != _MAGIC:
         raise ValueError("these bytes are not local features: the header is missing")
