@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import openvino
 import torch
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from photos.vision.engines.torch_engine import TorchNetwork
@@ -50,7 +52,7 @@ class OpenVinoEngine:
         ]
         path = model_dir() / _FOLDER / f"{_fingerprint(module, shapes)}.xml"
         if not path.exists():
-            _save(_convert(module, examples, shapes), path)
+            _convert(module, examples, shapes, path)
         compiled = _core().compile_model(path, "CPU", self._options())
         size = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows)
         runner = _Runner(compiled, [bool(rows) for rows in batched], size if static else None)
@@ -117,25 +119,32 @@ def _fingerprint(module: nn.Module, shapes: Sequence[Sequence[int]]) -> str:
     return digest.hexdigest()[:32]
 
 
+def _convert(module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]], path: Path) -> None:
+    """Convert the module and keep it at `path`.
+
+    Not with openvino.convert_model, which reports every use to its maker's servers. The decoder is held until the
+    model is written: the weights lie in its memory.
+    """
+    logger.info("converting a network for OpenVINO, once; it is kept as %s", path)
+    decoder = TorchScriptPythonDecoder(_trace(module, examples), example_input=tuple(examples))
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    model = frontend.convert(frontend.load(decoder))
+    model.reshape({port: openvino.PartialShape(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        aside = Path(folder) / path.name
+        openvino.save_model(model, aside, compress_to_fp16=False)
+        aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
+        aside.replace(path)  # the one that is looked for comes last
+
+
 @torch.no_grad()
-def _convert(module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]) -> Any:
+def _trace(module: nn.Module, examples: Sequence[Tensor]) -> Any:
     fast_attention = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # its fused operator cannot be converted
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of every shape it takes as given; ours are
-            traced = torch.jit.trace(module.eval(), tuple(examples), check_trace=False)  # type: ignore[no-untyped-call]
-            return openvino.convert_model(traced, example_input=tuple(examples), input=[*shapes])
+            return torch.jit.trace(module.eval(), tuple(examples), check_trace=False)  # type: ignore[no-untyped-call]
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_attention)
-
-
-def _save(model: Any, path: Path) -> None:
-    """Write the two files aside and move them into place, the one that is looked for last."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    logger.info("keeping a converted network as %s", path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        aside = Path(folder) / path.name
-        openvino.save_model(model, aside, compress_to_fp16=False)
-        aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        aside.replace(path)
