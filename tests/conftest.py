@@ -37,6 +37,7 @@ class Session:
             os.environ[OWN_FOLDER] = tempfile.mkdtemp(prefix="geolocator-tests-")
         self.folder = Path(os.environ[OWN_FOLDER])
         self.folder.chmod(0o711)  # PostgreSQL does not run as root, and must reach its own folder inside
+        (self.folder / "static").mkdir(exist_ok=True)  # WhiteNoise warns where it is missing
         self.servers: Servers | None = None
 
     def start(self, *, collect_only: bool) -> None:

@@ -3,7 +3,7 @@
 Every user of a server holds a shared lock for as long as it lives; one keeper process runs the server and
 ends it when the last of these locks is gone. So commands share a server and end in any order, also by
 kill -9.
-See docs/decisions/0002-embedded-servers.md.
+See docs/decisions/0003-embedded-servers.md.
 """
 
 from __future__ import annotations
