@@ -10,6 +10,7 @@ import functools
 import hashlib
 import logging
 import os
+import sys
 import tempfile
 import threading
 import warnings
@@ -17,14 +18,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import openvino
 import torch
-from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from photos.vision.engines.torch_engine import TorchNetwork
 from photos.vision.weights import model_dir
+
+# Importing OpenVINO counts its users and tells its maker, unless the package that does so cannot be imported.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino  # noqa: E402
+from openvino.frontend import FrontEndManager  # noqa: E402
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
