@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 QueueName: TypeAlias = Literal["interactive", "index"]
 QUEUE_NAMES: Final[tuple[QueueName, ...]] = ("interactive", "index")
 
+FULL: Final = 10_000
+"""At so many waiting jobs nothing more is put in: the reconciler tops up, and a flood costs Redis no memory."""
+
 _KEEP_RESULT_S: Final = 60
 _KEEP_FAILURE_S: Final = 24 * 3600
 
@@ -43,7 +46,7 @@ _complaint = _Complaint()
 
 
 def ring(queue: QueueName, job: str, ids: Sequence[int], *, prefix: str, at_front: bool = False) -> int:
-    """Enqueue `job(id)` for each id, `job` being a dotted path; returns how many, 0 while Redis is away.
+    """Enqueue `job(id)` for each id, `job` being a dotted path; returns how many: 0 while Redis is away or full.
 
     Never raises for Redis: an upload must not fail because the doorbell is broken. Job ids are
     `prefix-id-random`, by which `waiting_ids` knows them again.
@@ -52,6 +55,8 @@ def ring(queue: QueueName, job: str, ids: Sequence[int], *, prefix: str, at_fron
         return 0
     try:
         target = django_rq.get_queue(queue)
+        if target.count >= FULL:
+            return 0
         with target.connection.pipeline() as pipe:
             for one in ids:
                 target.enqueue_call(

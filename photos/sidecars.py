@@ -90,6 +90,8 @@ def _refuse_constant(name: str) -> float:
 
 
 def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise TypeError(f"expected a row of names and values, got {row!r}")
     clean = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
     return {_ALIASES.get(key, key): value for key, value in clean.items()}
 

@@ -261,7 +261,7 @@ class Photo(models.Model):
         self.bearing_deg = exif.bearing_deg if self.bearing_deg is None else self.bearing_deg
         self.taken_at = self.taken_at or exif.taken_at
         self.title = self.title or exif.title[:200]
-        self.description = self.description or exif.description
+        self.description = self.description or exif.description[:5000]
         self.credit = self.credit or (exif.credit or exif.copyright)[:200]
         place = {"latitude", "longitude", "location_accuracy_m", "location_source", "bearing_deg"}
         return place | {"taken_at", "title", "description", "credit"}

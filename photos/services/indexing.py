@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 JOB: Final = "photos.jobs.index_photo"
 PREFIX: Final = "photo"
 QUEUE_DEPTH: Final = 1000
-"""At most so many photos wait in Redis; the others wait in PostgreSQL, so that a flood costs Redis nothing."""
+"""Up to so many photos the reconciler puts into Redis; the others wait in PostgreSQL."""
 
 _LOCK: Final = 0x7265636E
 _reconcilers: Final[dict[str, Callable[[], int]]] = {}
