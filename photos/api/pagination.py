@@ -37,7 +37,7 @@ def decode_cursor(text: str) -> Position:
         return _EPOCH + timedelta(microseconds=micros), uuid.UUID(bytes=identity)
     except (binascii.Error, struct.error, ValueError, OverflowError) as exc:
         message = "This is no cursor of ours; take it from the `next` of a page."
-        raise ValidationError({"cursor": [message]}) from exc
+        raise ValidationError(message) from exc
 
 
 def take_page(photos: PhotoQuerySet, *, after: Position | None, limit: int) -> tuple[list[Photo], str | None]:

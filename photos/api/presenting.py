@@ -47,7 +47,6 @@ def present_photo(photo: Photo, request: Request) -> dict[str, Any]:
         "height": photo.height,
         "taken_at": photo.taken_at,
         **_place(photo, viewer, exact=inside or photo.location_visibility == LocationVisibility.EXACT),
-        "location_visibility": photo.location_visibility,
         "visibility": photo.visibility,
         "tags": sorted(tag.name for tag in photo.tags.all()),
         "is_owner": viewer.is_authenticated and photo.owner_id == viewer.pk,
@@ -65,6 +64,7 @@ def _place(photo: Photo, viewer: Viewer, *, exact: bool) -> dict[str, Any]:
         "longitude": longitude,
         "location_source": photo.location_source if exact else "",
         "location_accuracy_m": photo.location_accuracy_m if exact else None,
+        "location_visibility": photo.location_visibility,
         "bearing_deg": photo.bearing_deg if exact else None,
     }
 
