@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import django_rq
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 logger = logging.getLogger(__name__)
 
@@ -24,18 +26,29 @@ FULL: Final = 10_000
 
 _KEEP_RESULT_S: Final = 60
 _KEEP_FAILURE_S: Final = 24 * 3600
+_HANGING_PAUSE_S: Final = 10.0
 
 
 class _Complaint:
-    """Says once that Redis is away, and once that it is back."""
+    """Says once that Redis is away, and once that it is back.
+
+    A Redis that hangs is left in peace for a while, or every upload would wait for it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._away = False
+        self._ask_again_at = 0.0
 
-    def note(self, problem: RedisError | None) -> None:
+    @property
+    def hangs(self) -> bool:
+        return time.monotonic() < self._ask_again_at
+
+    def note(self, problem: Exception | None) -> None:
         with self._lock:
             changed, self._away = self._away != (problem is not None), problem is not None
+            if isinstance(problem, RedisTimeout):
+                self._ask_again_at = time.monotonic() + _HANGING_PAUSE_S
         if changed and problem is not None:
             logger.warning("Redis is away (%s); work waits in PostgreSQL until it is back", problem)
         elif changed:
@@ -51,7 +64,7 @@ def ring(queue: QueueName, job: str, ids: Sequence[int], *, prefix: str, at_fron
     Never raises for Redis: an upload must not fail because the doorbell is broken. Job ids are
     `prefix-id-random`, by which `waiting_ids` knows them again.
     """
-    if not ids:
+    if not ids or _complaint.hangs:
         return 0
     try:
         target = django_rq.get_queue(queue)
@@ -71,7 +84,7 @@ def ring(queue: QueueName, job: str, ids: Sequence[int], *, prefix: str, at_fron
                 )
             pipe.execute()
     except (RedisError, OSError) as exc:
-        _complaint.note(exc if isinstance(exc, RedisError) else RedisError(str(exc)))
+        _complaint.note(exc)
         return 0
     _complaint.note(None)
     return len(ids)
@@ -79,10 +92,12 @@ def ring(queue: QueueName, job: str, ids: Sequence[int], *, prefix: str, at_fron
 
 def waiting_ids(queue: QueueName, *, prefix: str) -> set[int] | None:
     """Return the ids that are in the queue already; None while Redis is away."""
+    if _complaint.hangs:
+        return None
     try:
         names: Iterable[Any] = django_rq.get_queue(queue).get_job_ids()
     except (RedisError, OSError) as exc:
-        _complaint.note(exc if isinstance(exc, RedisError) else RedisError(str(exc)))
+        _complaint.note(exc)
         return None
     _complaint.note(None)
     parts = (str(name).split("-") for name in names)

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save, pre_save
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from photos.models import Photo, PhotoState
 from photos.services import cleaning, indexing
@@ -19,6 +21,7 @@ _FORMER: Final = "_former_picture"
 def connect() -> None:
     pre_save.connect(remember_former_picture, sender=Photo, dispatch_uid="photos.remember_former_picture")
     post_save.connect(index_saved, sender=Photo, dispatch_uid="photos.index_saved")
+    pre_delete.connect(release_photos, sender=get_user_model(), dispatch_uid="photos.release_photos")
     post_delete.connect(clean_deleted, sender=Photo, dispatch_uid="photos.clean_deleted")
 
 
@@ -38,6 +41,13 @@ def index_saved(instance: Photo, *, raw: bool, update_fields: Iterable[str] | No
         cleaning.forget_picture(instance, *former)
     if instance.state == PhotoState.PENDING:
         indexing.ring_on_commit([instance.pk])
+
+
+def release_photos(instance: AbstractBaseUser, **_: Any) -> None:
+    """Before an owner goes: their photos become nobody's, but for those that nobody's photos hold already."""
+    owned = Photo.objects.filter(owner=instance.pk)
+    owned.filter(sha256__in=Photo.objects.filter(owner=None).values("sha256")).delete()
+    owned.update(owner=None)
 
 
 def clean_deleted(instance: Photo, **_: Any) -> None:

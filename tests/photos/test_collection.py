@@ -124,6 +124,15 @@ def test_the_database_holds_the_same_bytes_once(owner):
         Photo.objects.bulk_create([Photo(image="x", sha256=first.sha256, width=9, height=9, owner=owner)])
 
 
+def test_photos_outlive_their_owner(owner):
+    shared, own = (collection.add_photo(jpeg(n), owner=owner, visibility="private") for n in (1, 2))
+    nobodys = collection.add_photo(jpeg(1))
+    owner.delete()
+    left = Photo.objects.filter(owner=None)
+    assert {photo.pk: photo.visibility for photo in left} == {nobodys.pk: "public", own.pk: "private"}
+    assert not Photo.objects.filter(pk=shared.pk).exists()
+
+
 def test_a_failure_leaves_no_file(media_root):
     with pytest.raises(InvalidTagError):
         collection.add_photo(jpeg(1), tags=["fine", "!!!"])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
+import socket
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import django_rq
@@ -13,6 +17,7 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
+from django_rq import settings as rq_settings
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
@@ -33,8 +38,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _signals_stay():
     """RQ's workers set handlers and leave them."""
-    import signal
-
     saved = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     yield
     for one, handler in saved.items():
@@ -374,8 +377,6 @@ def test_the_reconciler_fills_a_new_space(add, index, space):
 
 
 def test_one_reconciler_at_a_time(add):
-    from concurrent.futures import ThreadPoolExecutor
-
     add(1)
     with indexing._alone() as alone, ThreadPoolExecutor(1) as pool:
         assert alone
@@ -411,8 +412,6 @@ def test_the_reconciler_does_not_flood_redis(add, monkeypatch):
 @pytest.fixture
 def no_redis(monkeypatch, tmp_path):
     """Redis is away: its socket is not there."""
-    from django_rq import settings as rq_settings
-
     away = {"URL": f"unix://{tmp_path}/nothing.sock?db=0", "DEFAULT_TIMEOUT": 60}
     monkeypatch.setattr(rq_settings, "QUEUES", dict.fromkeys(queues.QUEUE_NAMES, away))
     monkeypatch.setattr(queues, "_complaint", queues._Complaint())
@@ -424,6 +423,24 @@ def test_an_upload_needs_no_redis(space, no_redis, caplog, index):
         assert indexing.reconcile()["photos"] == 0
     assert [record.message[:13] for record in caplog.records] == ["Redis is away"]
     assert index(photos[0]).state == PhotoState.READY
+
+
+def test_a_redis_that_hangs_is_waited_for_once(space, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.listen(16)
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0?socket_timeout=0.5"
+        hanging = {"URL": url, "DEFAULT_TIMEOUT": 60}
+        monkeypatch.setattr(rq_settings, "QUEUES", dict.fromkeys(queues.QUEUE_NAMES, hanging))
+        monkeypatch.setattr(queues, "_complaint", queues._Complaint())
+        began = time.monotonic()
+        assert queues.ring("index", indexing.JOB, [1], prefix="photo") == 0
+        first = time.monotonic() - began
+        assert first > 0.4
+        for n in range(5):
+            collection.add_photo(jpeg(n))
+        assert queues._complaint.hangs
+        assert time.monotonic() - began - first < 2.0
+    assert queues.waiting_ids("index", prefix="photo") is None
 
 
 def test_job_ids_tell_what_waits(add):
