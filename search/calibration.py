@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 EvidenceLevel: TypeAlias = Literal["several", "strong", "single"]
 
 SHIPPED_RADII_M: Final[Mapping[EvidenceLevel, float]] = MappingProxyType(
-    {"several": 100.0, "strong": 150.0, "single": 400.0}
+    {"several": 60.0, "strong": 150.0, "single": 500.0}
 )
 STRONG_P_SAME: Final = 0.999
 

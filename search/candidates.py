@@ -3,9 +3,10 @@
 Candidates are the photos nearest by their global vector, united with the owners of the segments nearest to each
 segment of the query; all of them are scored exactly:
 
-    score = w_g * global + w_s * mean over query segments of the best match among the photo's vectors + w_t * tags
+    score = w_g * global + w_s * mean over query segments of the best match among the photo's segments + w_t * tags
 
-What the viewer may not see is left out before any neighbour is looked for. Of `n` photos that pass the filters:
+A photo without segments is one segment as a whole. What the viewer may not see is left out before any neighbour
+is looked for. Of `n` photos that pass the filters:
 
 - up to `EXACT_PHOTOS`: all of them are candidates, so the answer is exact;
 - up to sqrt(220 N) of the space's N: the global neighbours are found exactly among them, segments by their index;
@@ -196,10 +197,8 @@ wholes AS MATERIALIZED (
     FROM candidates JOIN photos_photoembedding e ON e.space_id = {space} AND e.photo_id = candidates.photo_id
 ),
 parts AS MATERIALIZED (
-    SELECT photo_id, NULL::smallint AS rank, vector FROM wholes
-    UNION ALL
-    SELECT s.photo_id, s.rank, s.vector
-    FROM wholes JOIN photos_segmentembedding s ON s.space_id = {space} AND s.photo_id = wholes.photo_id
+    SELECT wholes.photo_id, s.rank, coalesce(s.vector, wholes.vector) AS vector
+    FROM wholes LEFT JOIN photos_segmentembedding s ON s.space_id = {space} AND s.photo_id = wholes.photo_id
     WHERE EXISTS (SELECT FROM asked)
 ),
 best AS (

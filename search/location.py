@@ -30,7 +30,7 @@ SHARE_TO_SETTLE: Final = 0.75
 """The share of a place's evidence that a finer scale must keep."""
 
 COVERAGE: Final = 0.9
-LEAST_PROBABILITY_SHOWN: Final = 0.01
+LEAST_PROBABILITY_SHOWN: Final = 0.05
 MAX_ALTERNATIVES: Final = 5
 
 

@@ -111,4 +111,4 @@ def _box(box: Box) -> tuple[int, int, int, int]:
 
 
 def _vector(stored: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.asarray(stored.to_numpy(), np.float32)
+    return np.asarray(stored, np.float32)

@@ -66,10 +66,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class SegmentMatch:
-    """A query segment with the vector of the photo that is most like it.
+    """A query segment with the photo's segment that is most like it; boxes in pixels of the upright pictures.
 
-    `photo_rank` is the rank of the photo's segment, None where the photo as a whole is the best match;
-    `photo_box` is None then, too.
+    `photo_rank` and `photo_box` are None where the photo has no segments and was compared as a whole.
     """
 
     query_rank: int

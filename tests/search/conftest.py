@@ -1,8 +1,33 @@
-"""Property tests here draw the same examples every time, and take the time that a busy machine gives them."""
+"""A small indexed town, and steady property tests."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
+from django.db import transaction
+from hypothesis import settings
+from pytest_django import DjangoDbBlocker
+
+if TYPE_CHECKING:
+    from tests.search.town import Town
+
+# the same examples every time, and the time that a busy machine gives them
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steady")
+
+
+@pytest.fixture(scope="module")
+def built_town(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Town]:
+    """Made once per module, inside a transaction around all its tests, of which each is one of its own."""
+    from tests.search.town import build_town  # models can be imported once the settings are loaded
+
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield build_town()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def town(built_town: Town, db: None) -> Town:
+    return built_town

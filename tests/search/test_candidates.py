@@ -76,8 +76,8 @@ def test_the_score_is_the_weighted_sum_of_whole_and_segments(space):
     assert one.segment_matches[1].query_box == (1, 0, 10, 10)
 
 
-def test_a_segment_may_match_the_photo_as_a_whole(space):
-    add_photos(space, np.array([EAST]), segments=[np.array([NORTH])])
+def test_a_photo_without_segments_is_one_as_a_whole(space):
+    add_photo(space, EAST)
     (one,) = find_candidates(make_query(NORTH, [EAST]), space=space, viewer=None, limit=1)
     assert one.segment_matches[0].photo_rank is None
     assert one.segment_similarity == pytest.approx(1)
@@ -157,10 +157,9 @@ def test_filters_by_date_owner_state_and_exclusion(space):
 
 def brute_force(query, wholes, segments, weights):
     """The (N,) scores by numpy, of the vectors as the database keeps them."""
-    own = np.concatenate([half(wholes)[:, None], half(segments)], axis=1)
     whole = half(wholes) @ half(query.embedding)
     asked = np.stack([half(one.embedding) for one in query.segments])
-    best = np.einsum("nsd,qd->nqs", own, asked).max(axis=2)
+    best = np.einsum("nsd,qd->nqs", half(segments), asked).max(axis=2)
     return weights.whole * whole + weights.segments * best.mean(axis=1)
 
 
