@@ -37,7 +37,7 @@ def view(wall: np.ndarray, number: int) -> np.ndarray:
     matrix = cv2.getPerspectiveTransform(corners, moved)
     warped = cv2.warpPerspective(wall, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
     lit = warped.astype(np.float32) * random.uniform(0.8, 1.1) + random.normal(0, 3, warped.shape)
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
 def encode(pixels: np.ndarray, *, gps: tuple[float, float] | None = None) -> bytes:

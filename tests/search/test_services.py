@@ -26,6 +26,19 @@ def ids(result):
     return [match.photo_id for match in result.matches]
 
 
+def level(result):
+    """How far the best match was verified."""
+    verification = result.matches[0].verification
+    return verification and verification.level
+
+
+def place(picture, viewer=None):
+    """The place of a picture that has one."""
+    location = locate_image(picture, viewer=viewer).location
+    assert location is not None
+    return location
+
+
 def told(result):
     """All of the answer but how long it took."""
     return (result.matches, result.location, result.alternatives, result.sources, result.verdict, result.space)
@@ -38,16 +51,17 @@ def test_a_known_place_is_found(town):
     assert result.location.support == 2
     assert result.location.probability > 0.99
     assert set(ids(result)[:2]) == {photo.pk for photo in town.gate}
-    assert result.matches[0].verification.level == "confirmed"
-    place = f"{result.location.latitude:.5f}, {result.location.longitude:.5f}"
-    assert result.verdict == f"Probably at {place}, within 60 m, 9 times out of 10."
+    assert level(result) == "confirmed"
+    where = f"{result.location.latitude:.5f}, {result.location.longitude:.5f}"
+    assert result.verdict == f"Probably at {where}, within 60 m, 9 times out of 10."
     assert result.space == "classical-512"
 
 
 def test_the_photo_itself_may_be_asked_for(town):
     result = locate_image(picture_of(2, 0), viewer=None)
     assert ids(result)[0] == town.tower[0].pk
-    assert haversine_m(*TOWER, result.location.latitude, result.location.longitude) < 1
+    found = place(picture_of(2, 0))
+    assert haversine_m(*TOWER, found.latitude, found.longitude) < 1
 
 
 def noise():
@@ -75,7 +89,7 @@ def test_a_blank_picture_is_refused(town):
 def test_a_place_that_nobody_placed_is_refused(town):
     result = locate_image(picture_of(3, 5), viewer=None)
     assert ids(result)[0] == town.unplaced[0].pk
-    assert result.matches[0].verification.level == "confirmed"
+    assert level(result) == "confirmed"
     assert result.location is None
 
 
@@ -108,7 +122,7 @@ def test_exif_is_told_beside_and_changes_nothing(town):
 
 
 def test_every_stage_is_told_and_timed(town):
-    stages = []
+    stages: list[str] = []
     result = locate_image(picture_of(1, 5), viewer=None, progress=stages.append)
     assert tuple(stages) == STAGES
     assert set(result.timings_ms) == {*STAGES, "total"}
@@ -136,18 +150,18 @@ def test_an_approximate_place_is_told_as_its_cell(town):
     owner = User.objects.create_user("owner")
     gate = Photo.objects.filter(pk__in=[photo.pk for photo in town.gate])
     gate.update(location_visibility=LocationVisibility.APPROXIMATE, owner=owner)
-    visitor, own = (locate_image(picture_of(1, 5), viewer=viewer) for viewer in (AnonymousUser(), owner))
-    assert (visitor.location.latitude, visitor.location.longitude) == pytest.approx((41.005, -39.895))
-    assert visitor.location.radius_m == pytest.approx(60 + 697, abs=3)  # half the diagonal of 1112 m x 839 m
-    assert own.location.latitude == pytest.approx(41.0)
-    assert own.location.radius_m == 60
+    visitor, own = (place(picture_of(1, 5), viewer) for viewer in (AnonymousUser(), owner))
+    assert [visitor.latitude, visitor.longitude] == pytest.approx([41.005, -39.895])
+    assert visitor.radius_m == pytest.approx(60 + 697, abs=3)  # half the diagonal of 1112 m x 839 m
+    assert own.latitude == pytest.approx(41.0)
+    assert own.radius_m == 60
 
 
 def test_a_hidden_place_does_not_vote(town):
     gate = Photo.objects.filter(pk__in=[photo.pk for photo in town.gate])
     gate.update(location_visibility=LocationVisibility.HIDDEN)
     result = locate_image(picture_of(1, 5), viewer=None)
-    assert result.matches[0].verification.level == "confirmed"
+    assert level(result) == "confirmed"
     assert (result.location, result.alternatives) == (None, ())
 
 
@@ -156,7 +170,7 @@ def test_copies_of_one_file_are_one_observation(town):
     data = picture_of(4, 0)
     for owner in owners:
         index_picture(data, owner=owner, latitude=10, longitude=10)
-    assert locate_image(picture_of(4, 5), viewer=None).location.support == 1
+    assert place(picture_of(4, 5)).support == 1
 
 
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
