@@ -61,11 +61,11 @@ class SearchRequestAdmin(ReadOnly, RequestModelAdmin):
     def took(self, request: SearchRequest) -> str:
         if request.finished_at is None:
             return ""
-        return f"{(request.finished_at - request.created_at).total_seconds():.2f} s"
+        return f"{(request.finished_at - request.created_at).total_seconds():.2f}\N{NO-BREAK SPACE}s"
 
     @admin.display(description=_("picture"))
     def size(self, request: SearchRequest) -> str:
-        return f"{request.width} × {request.height}"
+        return f"{request.width}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{request.height}"
 
     @admin.display(description=_("timings"))
     def timings(self, request: SearchRequest) -> SafeString:

@@ -13,3 +13,4 @@ __all__ = ["EmbeddingSpaceAdmin", "LocationProposalAdmin", "PhotoAdmin", "TagAdm
 
 admin.site.site_header = admin.site.site_title = "Geolocator"
 admin.site.index_title = "Administration"
+admin.site.enable_nav_sidebar = False  # the lists need the width

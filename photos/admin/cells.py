@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -38,6 +39,13 @@ def place(photo: Photo) -> SafeString:
         photo.get_location_source_display(),
         hidden,
     )
+
+
+def point_map(words: str, *, data: dict[str, str]) -> SafeString:
+    """A map that `static/admin_photos/point_map.js` fills in, over the site's tiles."""
+    told = {**data, "tiles": settings.TILE_URL, "tiles-attribution": settings.TILE_ATTRIBUTION}
+    attributes = format_html_join(" ", 'data-{}="{}"', told.items())
+    return format_html('<div class="point-map" role="application" aria-label="{}" {}></div>', words, attributes)
 
 
 def _fitted(width: int, height: int, side: int) -> tuple[int, int]:

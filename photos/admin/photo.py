@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -25,6 +29,7 @@ from photos.models import Photo, PhotoTag, Visibility
 from photos.services import collection, editing, indexing
 
 SHOWN_TAGS = 4
+EDITED_ON_THE_MAP = "latitude longitude location_accuracy_m bearing_deg"
 
 
 @admin.register(Photo)
@@ -32,7 +37,7 @@ class PhotoAdmin(PhotoActions):
     form = PhotoForm
     change_form_template = "admin/photos/photo/change_form.html"
     change_list_template = "admin/photos/photo/change_list.html"
-    list_display = ["picture", "name", "shown_state", "shown_place", "shown_tags", "shown_visibility", "created_at"]
+    list_display = ["picture", "name", "shown_state", "shown_place", "shown_tags"]
     list_display_links = ["picture", "name"]
     list_filter = [
         AttentionFilter,
@@ -83,14 +88,17 @@ class PhotoAdmin(PhotoActions):
     def picture(self, photo: Photo) -> SafeString:
         return cells.thumbnail(photo)
 
-    @admin.display(description=_("photo"), ordering="title")
+    @admin.display(description=_("photo"), ordering="created_at")
     def name(self, photo: Photo) -> SafeString:
+        private = cells.badge("private", photo.get_visibility_display())
         return format_html(
-            '{}<br><span class="quiet">{} × {}{}</span>',
+            '<span class="name">{}</span> {}<br><span class="quiet">{} × {}{}<br>{}</span>',
             photo,
+            private if photo.visibility == Visibility.PRIVATE else "",
             photo.width,
             photo.height,
             f" · {photo.owner}" if photo.owner else "",
+            date_format(timezone.localtime(photo.created_at), "SHORT_DATETIME_FORMAT"),
         )
 
     @admin.display(description=_("state"), ordering="state")
@@ -111,20 +119,14 @@ class PhotoAdmin(PhotoActions):
         more = len(given) - SHOWN_TAGS
         return format_html("{} +{}", shown, more) if more > 0 else shown
 
-    @admin.display(description=_("visibility"), ordering="visibility")
-    def shown_visibility(self, photo: Photo) -> SafeString:
-        kind = "private" if photo.visibility == Visibility.PRIVATE else "quiet"
-        return cells.badge(kind, photo.get_visibility_display())
-
     # --- the form -----------------------------------------------------------------------------------
 
     @admin.display(description=_("map"))
     def place_map(self, photo: Photo) -> SafeString:
         return format_html(
-            '<div class="point-map" data-edits="latitude longitude location_accuracy_m bearing_deg" '
-            'role="application" aria-label="{}"></div>'
-            '<p class="help">{}</p><button type="button" class="button point-clear" hidden>{}</button>',
-            gettext("Map of the photo's place"),
+            '{}<div class="point-map-foot"><span class="quiet">{}</span> '
+            '<button type="button" class="button point-clear" hidden>{}</button></div>',
+            cells.point_map(gettext("Map of the photo's place"), data={"edits": EDITED_ON_THE_MAP}),
             gettext("Click the map or drag the marker; the numbers below say the same."),
             gettext("Clear the place"),
         )
@@ -173,6 +175,7 @@ class PhotoAdmin(PhotoActions):
         wrap = self.admin_site.admin_view
         own = [
             path("upload/", wrap(self.upload_view), name="photos_photo_upload"),
+            path("of/<uuid:identity>/", wrap(self.of_view), name="photos_photo_of"),
             path("<int:pk>/reindex/", wrap(self.reindex_view), name="photos_photo_reindex"),
         ]
         return own + super().get_urls()
@@ -188,6 +191,11 @@ class PhotoAdmin(PhotoActions):
             "accept": ACCEPTED,
         }
         return TemplateResponse(request, "admin/photos/photo/upload.html", context)
+
+    def of_view(self, request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
+        """The form of a photo that is known by its public id."""
+        photo = get_object_or_404(Photo, uuid=identity)
+        return HttpResponseRedirect(reverse("admin:photos_photo_change", args=[photo.pk]))
 
     def reindex_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         if request.method != "POST":

@@ -20,7 +20,7 @@ class PhotoForm(PhotoModelForm):
 
     # not named "tags": saving the form would then make all of the photo's tags those of a person
     given_tags = forms.ModelMultipleChoiceField(
-        label=_("tags"),
+        label=_("Tags"),
         queryset=Tag.objects.all(),
         required=False,
         widget=AutocompleteSelectMultiple(Photo._meta.get_field("tags"), admin.site),

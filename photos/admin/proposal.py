@@ -75,12 +75,12 @@ class LocationProposalAdmin(ProposalModelAdmin):
 
     @admin.display(description=_("map"))
     def place_map(self, proposal: LocationProposal) -> SafeString:
-        return format_html(
-            '<div class="point-map" data-latitude="{}" data-longitude="{}" data-radius="{}"></div>',
-            str(proposal.latitude),
-            str(proposal.longitude),
-            str(proposal.radius_m),
-        )
+        data = {
+            "latitude": str(proposal.latitude),
+            "longitude": str(proposal.longitude),
+            "radius": str(proposal.radius_m),
+        }
+        return cells.point_map(gettext("Map of the proposed place"), data=data)
 
     @admin.display(description=_("evidence"))
     def shown_evidence(self, proposal: LocationProposal) -> SafeString:

@@ -1,6 +1,8 @@
 // Maps of the administration: a point that is shown, or one that is edited together with its number inputs.
 
-import { createMap } from "../js/map.js";
+/* global L */
+
+import { boundsAround, createMap } from "../js/map.js";
 
 const CELL_DEGREES = 0.01; // as photos.models.photo.GRID_DEGREES
 const WEDGE_PIXELS = 70;
@@ -18,9 +20,10 @@ for (const element of document.querySelectorAll(".point-map")) {
 function showPoint(element) {
   const point = [Number(element.dataset.latitude), Number(element.dataset.longitude)];
   const map = createMap(element, { center: point, zoom: 15 });
-  const circle = L.circle(point, { radius: Number(element.dataset.radius) || 0, className: "accuracy" }).addTo(map);
-  L.marker(point).addTo(map);
-  map.fitBounds(circle.getBounds(), { maxZoom: 16, padding: [20, 20], animate: false });
+  const radius = Number(element.dataset.radius) || 0;
+  L.circle(point, { radius, className: "accuracy" }).addTo(map);
+  L.marker(point, { icon: new L.Icon.Default() }).addTo(map);
+  map.fitBounds(boundsAround([point], Math.max(radius, 100)), { padding: [20, 20], animate: false });
 }
 
 function editPoint(element) {
@@ -29,9 +32,9 @@ function editPoint(element) {
     .map((name) => document.getElementById(`id_${name}`));
   const visibility = document.getElementById("id_location_visibility");
   const clear = element.parentElement.querySelector(".point-clear");
-  const map = createMap(element, {});
+  const map = createMap(element);
   const drawn = L.layerGroup().addTo(map);
-  const marker = L.marker([0, 0], { draggable: true, autoPan: true, keyboard: false });
+  const marker = L.marker([0, 0], { icon: new L.Icon.Default(), draggable: true, autoPan: true, keyboard: false });
 
   const numberOf = (input, low, high) => {
     const value = input?.value.trim() ? Number(input.value) : NaN;
@@ -84,11 +87,10 @@ function editPoint(element) {
 
   function show({ zoom } = {}) {
     const point = readPoint();
-    if (!point) {
-      map.fitWorld({ animate: false });
-    } else if (zoom) {
+    if (!point) return;
+    if (zoom) {
       const radius = numberOf(accuracy, 0, 2e7) || 0;
-      map.fitBounds(L.latLng(point).toBounds(Math.max(600, 3 * radius)), { animate: false });
+      map.fitBounds(boundsAround([point], Math.max(300, 1.5 * radius)), { animate: false });
     } else if (!map.getBounds().contains(point)) {
       map.panTo(point);
     }

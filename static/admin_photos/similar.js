@@ -22,7 +22,7 @@ async function fill(panel) {
 function card(match, words) {
   const item = document.createElement("li");
   const link = document.createElement("a");
-  link.href = `${words.admin}?q=${match.photo}`;
+  link.href = `${words.admin}${match.photo}/`;
   const image = document.createElement("img");
   Object.assign(image, { src: match.thumbnail, alt: match.title || match.photo, loading: "lazy" });
   link.append(image);

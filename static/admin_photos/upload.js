@@ -98,6 +98,6 @@ function finish(row, outcome, kind, text, photo) {
   if (kind === "refused") failed += 1;
   outcome.textContent = text;
   if (!photo) return;
-  const link = Object.assign(document.createElement("a"), { href: `${words.admin}?q=${photo.id}`, textContent: text });
+  const link = Object.assign(document.createElement("a"), { href: `${words.admin}${photo.id}/`, textContent: text });
   outcome.replaceChildren(link);
 }
