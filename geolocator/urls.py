@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from geolocator import health
+from geolocator import health, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("geolocator.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("about/", pages.about, name="about"),
     path("api/", include("geolocator.api_urls")),
     path("", include("photos.urls")),
     path("", include("search.urls")),

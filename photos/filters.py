@@ -31,14 +31,17 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoFilters:
-    """Everything given must hold; `tags` are names or slugs, all of which a photo needs."""
+    """Everything given must hold, each word of `text` too; `tags` are names or slugs, all of which a photo needs."""
 
+    text: str = ""
     box: BoundingBox | None = None
     tags: tuple[str, ...] = ()
     state: str = ""
     has_location: bool | None = None
 
     def apply(self, photos: PhotoQuerySet, *, viewer: Viewer) -> PhotoQuerySet:
+        for word in self.text.split():
+            photos = photos.filter(_says(word))
         if self.box is not None:
             photos = photos.filter(_where_known(viewer, _in_box(self.box, "public_"), _in_box(self.box, "")))
         if self.has_location is not None:
@@ -74,6 +77,11 @@ def _in_box(box: BoundingBox, prefix: str) -> Q:
         contained = Func(place, area, template="(%(expressions)s)", arg_joiner=" <@ ", output_field=BooleanField())
         inside |= Q(contained)
     return Q(**{f"{prefix}latitude__isnull": False}) & inside
+
+
+def _says(word: str) -> Q:
+    """Somewhere in what people wrote about the photo."""
+    return Q(title__icontains=word) | Q(description__icontains=word) | Q(credit__icontains=word) | Q(_tagged(word))
 
 
 def _tagged(tag: str) -> Exists:

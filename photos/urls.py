@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from photos import pages
+
+urlpatterns: list[URLPattern] = [
+    path("photos/", pages.gallery, name="gallery"),
+    path("photos/<uuid:identity>/", pages.photo_page, name="photo"),
+    path("photos/<uuid:identity>/<str:size>.jpg", pages.photo_image, name="photo-image"),
+    path("photos/<uuid:identity>/original", pages.photo_original, name="photo-original"),
+]
