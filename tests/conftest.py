@@ -63,7 +63,7 @@ def own_redis_database(url: str, worker: str) -> str:
     number = int(worker.removeprefix("gw")) + 1
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query=f"db={number}"))
+        return f"unix://{parts.path}?db={number}"  # urlunsplit would drop the empty host's slashes
     return urlunsplit(parts._replace(path=f"/{number}"))
 
 
@@ -75,6 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.help:
         SESSION.start(collect_only=config.option.collectonly)
         assert django_settings.DATABASES
+        if getattr(config.option, "numprocesses", None):
+            # xdist's workers inherit this, and would load the settings before they know their own Redis database
+            del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_unconfigure() -> None:
