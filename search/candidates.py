@@ -157,6 +157,7 @@ def _asked(segments: tuple[QuerySegment, ...]) -> tuple[sql.Composable, dict[str
 
 
 # The branches of `candidates` that do not apply are one-time filters that are false: they cost nothing.
+# How many candidates there will be is beyond the planner's guess: the laterals keep it from scanning the whole space.
 _STATEMENT: Final = """
 WITH query (vector) AS (SELECT %(query)s::halfvec),
 asked (rank, vector) AS MATERIALIZED ({segments}),
@@ -174,7 +175,10 @@ candidates AS MATERIALIZED (
     (SELECT photo_id FROM allowed WHERE (SELECT compare_all FROM counted))
     UNION
     (SELECT e.photo_id
-     FROM allowed JOIN photos_photoembedding e ON e.space_id = {space} AND e.photo_id = allowed.photo_id
+     FROM allowed CROSS JOIN LATERAL (
+         SELECT photo_id, vector FROM photos_photoembedding
+         WHERE space_id = {space} AND photo_id = allowed.photo_id LIMIT 1
+     ) AS e
      WHERE (SELECT filter_first AND NOT compare_all FROM counted)
      ORDER BY {photo_similarity} DESC, e.photo_id LIMIT %(near)s)
     UNION
@@ -194,11 +198,17 @@ candidates AS MATERIALIZED (
 ),
 wholes AS MATERIALIZED (
     SELECT e.photo_id, e.vector, {photo_similarity} AS similarity
-    FROM candidates JOIN photos_photoembedding e ON e.space_id = {space} AND e.photo_id = candidates.photo_id
+    FROM candidates CROSS JOIN LATERAL (
+        SELECT photo_id, vector FROM photos_photoembedding
+        WHERE space_id = {space} AND photo_id = candidates.photo_id LIMIT 1
+    ) AS e
 ),
 parts AS MATERIALIZED (
     SELECT wholes.photo_id, s.rank, coalesce(s.vector, wholes.vector) AS vector
-    FROM wholes LEFT JOIN photos_segmentembedding s ON s.space_id = {space} AND s.photo_id = wholes.photo_id
+    FROM wholes LEFT JOIN LATERAL (
+        SELECT rank, vector FROM photos_segmentembedding
+        WHERE space_id = {space} AND photo_id = wholes.photo_id OFFSET 0
+    ) AS s ON true
     WHERE EXISTS (SELECT FROM asked)
 ),
 best AS (
