@@ -128,7 +128,8 @@ def database() -> dict[str, Any]:
     config: dict[str, Any] = dict(dj_database_url.parse(read_text("DATABASE_URL") or embedded_database_url()))
     options: dict[str, Any] = {"options": POSTGRES_OPTIONS, "connect_timeout": 2}
     if DATABASE_POOL_SIZE:
-        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2}
+        # a new attempt for each question: the pool's own growing pauses would outlast an outage
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2, "reconnect_timeout": 3}
     config["OPTIONS"] = {**config.get("OPTIONS", {}), **options}
     config["CONN_HEALTH_CHECKS"] = True
     return config
