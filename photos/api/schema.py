@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
@@ -20,17 +21,17 @@ from photos.api.serializers import (
 )
 
 PROBLEM_TYPE = "application/problem+json"
-PHRASES = {
-    400: ("Bad Request", "invalid", "latitude: Ensure this value is less than or equal to 90."),
-    401: ("Unauthorized", "not-authenticated", "Authentication credentials were not provided."),
-    403: ("Forbidden", "permission-denied", "Only its owner and curators may change a photo."),
-    404: ("Not Found", "not-found", "No photo of that id, or none that you may see."),
-    409: ("Conflict", "duplicate", "This very file is in your collection already."),
-    413: ("Content Too Large", "too-large", "A file of at most 16 MiB is allowed."),
-    415: ("Unsupported Media Type", "unsupported-format", "Send JPEG, PNG, WebP, TIFF or HEIC."),
-    422: ("Unprocessable Content", "broken", "The JPEG file is damaged or incomplete; send a whole one."),
-    429: ("Too Many Requests", "throttled", "Request was throttled. Expected available in 12 seconds."),
-    503: ("Service Unavailable", "unavailable", "The database does not answer; try again in a few seconds."),
+EXAMPLES = {
+    400: ("invalid", "latitude: Ensure this value is less than or equal to 90."),
+    401: ("not-authenticated", "Authentication credentials were not provided."),
+    403: ("permission-denied", "Only its owner and curators may change a photo."),
+    404: ("not-found", "No photo of that id, or none that you may see."),
+    409: ("duplicate", "This very file is in your collection already."),
+    413: ("too-large", "A file of at most 16 MiB is allowed."),
+    415: ("unsupported-format", "Send JPEG, PNG, WebP, TIFF or HEIC."),
+    422: ("broken", "The JPEG file is damaged or incomplete; send a whole one."),
+    429: ("throttled", "Request was throttled. Expected available in 12 seconds."),
+    503: ("unavailable", "The database does not answer; try again in a few seconds."),
 }
 
 
@@ -40,7 +41,8 @@ def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
 
 
 def _problem(status: int) -> OpenApiResponse:
-    title, code, detail = PHRASES[status]
+    code, detail = EXAMPLES[status]
+    title = HTTPStatus(status).phrase
     value = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
     if status == 409:
         value["photo"] = {"id": EXAMPLE_ID, "url": f"https://photos.example.org/api/v1/photos/{EXAMPLE_ID}/"}
