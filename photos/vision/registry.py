@@ -20,6 +20,9 @@ _ENCODERS: Final[dict[str, tuple[EncoderSpec, str]]] = {
 }
 _SEGMENTERS: Final[dict[str, str]] = {
     "regions": "photos.vision.segmenters.regions:RegionSegmenter",
+    "sam-vit-b": "photos.vision.segmenters.sam:SamSegmenter",
+    "sam-vit-h": "photos.vision.segmenters.sam:SamSegmenter",
+    "sam-vit-l": "photos.vision.segmenters.sam:SamSegmenter",
     "windows": "photos.vision.segmenters.windows:WindowSegmenter",
 }
 

@@ -1,0 +1,236 @@
+"""SAM's networks, built from any checkpoint of the original classes.
+
+Kirillov et al., "Segment Anything" (ICCV 2023). Widths, depths, windows and sizes are read off the weights, so
+that `vit_b`, `vit_l`, `vit_h` and smaller ones load by the same code.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from torch import Tensor, nn
+
+from photos.vision.engines import Engine, Network
+from photos.vision.errors import MissingDependencyError, WeightsCorruptError
+from photos.vision.torchvision_cpu import prepare_torchvision
+from photos.vision.types import Image, WeightFile
+from photos.vision.weights import load_state
+
+_ADDRESS: Final = "https://dl.fbaipublicfiles.com/segment_anything/"
+
+
+def _weights(name: str, sha256: str, size: int) -> WeightFile:
+    return WeightFile(name, _ADDRESS + name, sha256, size)
+
+
+WEIGHTS: Final = {
+    "vit_b": _weights(
+        "sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912", 375_042_383
+    ),
+    "vit_l": _weights(
+        "sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622", 1_249_524_607
+    ),
+    "vit_h": _weights(
+        "sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e", 2_564_550_879
+    ),
+}
+"""The official checkpoints (Apache 2.0) by model type."""
+
+PORTION: Final = 16
+"""Prompts that are decoded at once: enough to fill a CPU, little to pad for a few boxes."""
+
+_ATTENTION_HEADS: Final = 8
+"""Of the mask decoder: the one number that its weights do not tell."""
+
+
+def load_sam(path: Path) -> nn.Module:
+    """Return segment_anything's `Sam` in evaluation mode; raises `WeightsCorruptError`, `MissingDependencyError`."""
+    state = load_state(path)
+    try:
+        sam = build_sam(state)
+        sam.load_state_dict(state)
+    except (KeyError, RuntimeError, IndexError) as exc:
+        raise WeightsCorruptError(f"{path} is no SAM checkpoint: {exc}") from exc
+    return sam.eval().requires_grad_(False)
+
+
+def build_sam(state: Mapping[str, Tensor]) -> nn.Module:
+    """Return a `Sam` of the shapes of the state's weights, its own weights random."""
+    prepare_torchvision()
+    try:
+        from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+    except ImportError as exc:
+        raise MissingDependencyError("SAM needs segment-anything: pip install 'geolocator[models]'") from exc
+    encoder = _encoder_shape(state)
+    grid, width = encoder["img_size"] // encoder["patch_size"], encoder["out_chans"]
+    decoder = "mask_decoder.transformer.layers.{}.mlp.lin1.weight"
+    head = "mask_decoder.iou_prediction_head.layers.{}.weight"
+    transformer = TwoWayTransformer(
+        depth=_count(state, decoder),
+        embedding_dim=width,
+        num_heads=_ATTENTION_HEADS,
+        mlp_dim=len(state[decoder.format(0)]),
+    )
+    sam: nn.Module = Sam(
+        image_encoder=ImageEncoderViT(**encoder, norm_layer=functools.partial(nn.LayerNorm, eps=1e-6)),
+        prompt_encoder=PromptEncoder(
+            embed_dim=width,
+            image_embedding_size=(grid, grid),
+            input_image_size=(encoder["img_size"],) * 2,
+            mask_in_chans=len(state["prompt_encoder.mask_downscaling.3.weight"]),
+        ),
+        mask_decoder=MaskDecoder(
+            num_multimask_outputs=len(state["mask_decoder.mask_tokens.weight"]) - 1,
+            transformer=transformer,
+            transformer_dim=width,
+            iou_head_depth=_count(state, head),
+            iou_head_hidden_dim=len(state[head.format(0)]),
+        ),
+    )
+    return sam
+
+
+def _encoder_shape(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the arguments of `ImageEncoderViT`."""
+    width, _channels, patch, _patch = state["image_encoder.patch_embed.proj.weight"].shape
+    grid = state["image_encoder.pos_embed"].shape[1]
+    depth = _count(state, "image_encoder.blocks.{}.norm1.weight")
+    spans = [state[f"image_encoder.blocks.{block}.attn.rel_pos_h"].shape for block in range(depth)]
+    return {
+        "img_size": grid * patch,
+        "patch_size": patch,
+        "embed_dim": width,
+        "depth": depth,
+        "num_heads": width // spans[0][1],
+        "mlp_ratio": len(state["image_encoder.blocks.0.mlp.lin1.weight"]) / width,
+        "out_chans": len(state["image_encoder.neck.0.weight"]),
+        "use_rel_pos": True,
+        "window_size": (min(length for length, _width in spans) + 1) // 2,
+        "global_attn_indexes": tuple(block for block in range(depth) if spans[block][0] == 2 * grid - 1),
+    }
+
+
+def _count(state: Mapping[str, Tensor], name: str) -> int:
+    count = 0
+    while name.format(count) in state:
+        count += 1
+    return count
+
+
+class PromptDecoder(nn.Module):
+    """The mask decoder for point or box prompts on one picture.
+
+    `segment_anything` repeats the picture's embedding for every prompt first; here it is broadcast, so that all
+    of the first layer that depends on the picture alone is computed once.
+    """
+
+    positions: Tensor
+    no_mask: Tensor
+
+    def __init__(self, sam: Any) -> None:
+        super().__init__()
+        self.decoder = sam.mask_decoder
+        self.register_buffer("positions", sam.prompt_encoder.get_dense_pe().detach().clone())
+        self.register_buffer("no_mask", sam.prompt_encoder.no_mask_embed.weight.detach().reshape(1, -1, 1, 1).clone())
+
+    def forward(self, embedding: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (B, 4, 4g, 4g) and predicted IoU (B, 4) for `embedding` (1, C, g, g), `prompts` (B, 2, C)."""
+        decoder: Any = self.decoder
+        own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+        tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts], dim=1)
+        answers, places = decoder.transformer(embedding + self.no_mask, self.positions, tokens)
+        grid = places.transpose(1, 2).unflatten(2, tuple(embedding.shape[2:]))
+        enlarged = decoder.output_upscaling(grid)
+        weights = torch.stack(
+            [network(answers[:, 1 + index]) for index, network in enumerate(decoder.output_hypernetworks_mlps)],
+            dim=1,
+        )
+        logits = (weights @ enlarged.flatten(2)).unflatten(2, tuple(enlarged.shape[2:]))
+        return logits, decoder.iou_prediction_head(answers[:, 0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedImage:
+    """A picture's embedding (1, C, g, g), its size (height, width) and its size in the network's input."""
+
+    embedding: Tensor
+    size: tuple[int, int]
+    input_size: tuple[int, int]
+
+
+class SamModel:
+    """SAM on an engine: pictures to embeddings, prompts to masks."""
+
+    def __init__(self, sam: Any, engine: Engine) -> None:
+        self.side = int(sam.image_encoder.img_size)
+        self.device = engine.device
+        self._prompts = sam.prompt_encoder.float().eval()
+        self._mean = sam.pixel_mean.float()
+        self._std = sam.pixel_std.float()
+        decoder = PromptDecoder(sam).eval()
+        grid = decoder.positions.shape[-1]
+        width = decoder.positions.shape[1]
+        self._encoder: Network = engine.compile(
+            sam.image_encoder, [torch.zeros(1, 3, self.side, self.side)], batched=[True], static=True
+        )
+        self._decoder: Network = engine.compile(
+            decoder,
+            [torch.zeros(1, width, grid, grid), torch.zeros(PORTION, 2, width)],
+            batched=[False, True],
+            static=True,
+        )
+
+    @torch.inference_mode()
+    def encode(self, image: Image) -> EncodedImage:
+        """Return the embedding of an (H, W, 3) uint8 RGB picture."""
+        size = (image.shape[0], image.shape[1])
+        scale = self.side / max(size)
+        height, width = (int(length * scale + 0.5) for length in size)
+        small = PillowImage.fromarray(image).resize((width, height), PillowImage.Resampling.BILINEAR)
+        pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1).float()
+        padded = torch.zeros(1, 3, self.side, self.side)
+        padded[0, :, :height, :width] = (pixels - self._mean) / self._std
+        return EncodedImage(self._encoder(padded)[0], size, (height, width))
+
+    @torch.inference_mode()
+    def decode_points(self, image: EncodedImage, points: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Return small logits (N, 4, 4g, 4g) and predicted IoU (N, 4) of one prompt a point.
+
+        `points` is (N, 2), x and y in pixels of the picture. Of the four masks the first is for several prompts
+        at once, the others are the whole, a part, a part of it.
+        """
+        coordinates = self._scaled(points, image)[:, None]
+        labels = torch.ones(len(points), 1, dtype=torch.int)
+        prompts, _dense = self._prompts(points=(coordinates, labels), boxes=None, masks=None)
+        return self._decode(image, prompts)
+
+    @torch.inference_mode()
+    def decode_boxes(self, image: EncodedImage, boxes: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """As `decode_points`, for `boxes` (N, 4) as x1, y1, x2, y2."""
+        corners = self._scaled(boxes.reshape(-1, 2), image).view(-1, 4)
+        prompts, _dense = self._prompts(points=None, boxes=corners, masks=None)
+        return self._decode(image, prompts)
+
+    def enlarge(self, logits: Tensor, image: EncodedImage) -> Tensor:
+        """Return (N, H, W) logits at the picture's size for (N, 4g, 4g) small ones."""
+        height, width = image.input_size
+        large = nn.functional.interpolate(
+            logits[:, None], (self.side, self.side), mode="bilinear", align_corners=False
+        )[..., :height, :width]
+        return nn.functional.interpolate(large, image.size, mode="bilinear", align_corners=False)[:, 0]
+
+    def _decode(self, image: EncodedImage, prompts: Tensor) -> tuple[Tensor, Tensor]:
+        logits, quality = self._decoder(image.embedding, prompts)
+        return logits, quality
+
+    def _scaled(self, points: NDArray[np.float64], image: EncodedImage) -> Tensor:
+        (height, width), (input_height, input_width) = image.size, image.input_size
+        return torch.from_numpy(points * (input_width / width, input_height / height))

@@ -1,0 +1,193 @@
+"""SAM against segment_anything's own generator and predictor, on a small random checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from photos.vision import registry
+from photos.vision.engines.openvino_engine import OpenVinoEngine
+from photos.vision.engines.torch_engine import TorchEngine
+from photos.vision.errors import UnknownModelError, VisionError, WeightsCorruptError, WeightsMissingError
+from photos.vision.masks import mask_iou
+from photos.vision.segmenters.sam import SamSegmenter, SamSettings, weights_of
+from photos.vision.segmenters.sam_automatic import automatic_masks, full_masks, measure, point_grid
+from photos.vision.segmenters.sam_model import SamModel, load_sam
+from photos.vision.types import Box
+from tests.vision.checkpoints import write_small_sam
+
+THRESHOLDS = {"pred_iou_thresh": 0.85, "stability_score_thresh": 0.5}
+SETTINGS = SamSettings(points_per_side=9, pred_iou_thresh=0.85, stability_score_thresh=0.5, min_segment_size=0.002)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A folder of models with a small `sam-vit-b`."""
+    folder = tmp_path_factory.mktemp("models")
+    write_small_sam(folder / weights_of("sam-vit-b").name)
+    return folder / weights_of("sam-vit-b").name
+
+
+@pytest.fixture(autouse=True)
+def model_folder(checkpoint, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(checkpoint.parent))
+
+
+def exact_engine(name="torch"):
+    return (
+        TorchEngine(precision="f32", device=torch.device("cpu")) if name == "torch" else OpenVinoEngine(precision="f32")
+    )
+
+
+def picture(height=120, width=160, seed=1):
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def generated_by_the_original(checkpoint, image):
+    from segment_anything import SamAutomaticMaskGenerator
+
+    generator = SamAutomaticMaskGenerator(load_sam(checkpoint), points_per_side=9, **THRESHOLDS)
+    return generator.generate(image)
+
+
+def ours(checkpoint, image, engine):
+    model = SamModel(load_sam(checkpoint), engine)
+    encoded = model.encode(image)
+    masks = automatic_masks(model, encoded, points_per_side=9, **THRESHOLDS)
+    return masks, full_masks(model, encoded, masks.small)
+
+
+@pytest.mark.parametrize("shape", [(120, 160), (200, 90)])
+def test_masks_are_those_of_the_original_generator(checkpoint, shape):
+    image = picture(*shape)
+    expected = generated_by_the_original(checkpoint, image)
+    masks, full = ours(checkpoint, image, exact_engine())
+    assert 3 <= len(expected) == len(full)
+    for index, record in enumerate(expected):
+        assert np.array_equal(full[index], record["segmentation"])
+        assert float(masks.quality[index]) == pytest.approx(record["predicted_iou"], abs=1e-5)
+        assert float(masks.stability[index]) == pytest.approx(record["stability_score"], abs=1e-6)
+        x1, y1, x2, y2 = masks.boxes[index].tolist()
+        assert [x1, y1, x2 - x1, y2 - y1] == record["bbox"]
+
+
+def masks_of_prompts(checkpoint, image, engine):
+    """Return the masks (N, H, W) of a grid of prompts, three each, and their stability (N,)."""
+    model = SamModel(load_sam(checkpoint), engine)
+    encoded = model.encode(image)
+    logits, quality = model.decode_points(encoded, point_grid(6) * (160, 120))
+    found = measure(model, encoded, logits[:, 1:].flatten(0, 1), quality[:, 1:].flatten())
+    return full_masks(model, encoded, found.small), found.stability.numpy()
+
+
+@pytest.mark.parametrize(
+    ("engine", "least"), [(OpenVinoEngine(precision="f32"), 0.999), (TorchEngine(precision="bf16"), 0.9)]
+)
+def test_other_engines_make_nearly_the_same_masks(checkpoint, engine, least):
+    """Of those that do not hang by a thread: a random network's masks are far noisier than a trained one's."""
+    expected, stability = masks_of_prompts(checkpoint, picture(), exact_engine())
+    found, _stability = masks_of_prompts(checkpoint, picture(), engine)
+    steady = np.flatnonzero((stability > 0.5) & (expected.sum(axis=(1, 2)) > 50))
+    assert len(steady) > 5
+    assert np.mean([mask_iou(expected[index], found[index]) for index in steady]) >= least
+
+
+def test_it_works(checkpoint):
+    segmenter = SamSegmenter("sam-vit-b", settings=SETTINGS, engine=exact_engine("openvino"))
+    segments = segmenter.segment(picture())
+    assert 2 <= len(segments) <= 10
+    for one in segments:
+        assert one.mask.shape == (120, 160)
+        assert one.area == one.mask.sum() >= 0.002 * 120 * 160
+        assert one.predicted_iou > 0.85
+        assert one.stability_score >= 0.5
+
+
+def test_it_keeps_as_many_as_asked_for(checkpoint):
+    settings = replace(SETTINGS, max_segments_per_image=2, min_segment_size=0.005)
+    segments = SamSegmenter(settings=settings, engine=exact_engine()).segment(picture())
+    assert len(segments) == 2
+    assert all(one.area >= 0.005 * 120 * 160 for one in segments)
+
+
+def test_nothing_good_enough_means_no_segments(checkpoint):
+    settings = SamSettings(points_per_side=3, pred_iou_thresh=50.0)
+    assert SamSegmenter(settings=settings, engine=exact_engine()).segment(picture()) == []
+
+
+def test_boxes_give_the_masks_of_the_original_predictor(checkpoint):
+    from segment_anything import SamPredictor
+
+    image = picture()
+    boxes = [Box(10, 20, 60, 50), Box(80, 5, 70, 100)]
+    predictor = SamPredictor(load_sam(checkpoint))
+    predictor.set_image(image)
+    found = SamSegmenter(engine=exact_engine()).segment_boxes(image, boxes)
+    for box, segment in zip(boxes, found, strict=True):
+        corners = np.array([box.x, box.y, box.x + box.width, box.y + box.height])
+        masks, quality, _small = predictor.predict(box=corners, multimask_output=False)
+        assert np.array_equal(masks[0], np.zeros_like(masks[0]) if segment is None else segment.mask)
+        if segment is not None:
+            assert segment.predicted_iou == pytest.approx(min(max(quality[0], 0), 1), abs=1e-5)
+    assert any(one is not None for one in found)
+    assert SamSegmenter(engine=exact_engine()).segment_boxes(image, []) == []
+
+
+def test_the_registry_makes_it_from_the_environment(checkpoint, monkeypatch):
+    monkeypatch.setenv("VISION_ENGINE", "torch")
+    monkeypatch.setenv("POINTS_PER_SIDE", "9")
+    for name, value in THRESHOLDS.items():
+        monkeypatch.setenv(name.upper(), str(value))
+    monkeypatch.setenv("MIN_SEGMENT_SIZE", "0.002")
+    monkeypatch.setenv("MAX_SEGMENTS_PER_IMAGE", "3")
+    registry.register_segmenter("sam-vit-b", "photos.vision.segmenters.sam:SamSegmenter")  # forgets one made before
+    segmenter = registry.get_segmenter("sam-vit-b")
+    assert isinstance(segmenter, SamSegmenter)
+    assert segmenter.settings == SamSettings(9, 0.85, 0.5, 3, 0.002)
+    assert 1 <= len(segmenter.segment(picture())) <= 3
+    registry.register_segmenter("sam-vit-b", "photos.vision.segmenters.sam:SamSegmenter")
+
+
+def test_it_rejects_settings_that_are_no_numbers(monkeypatch):
+    monkeypatch.setenv("POINTS_PER_SIDE", "many")
+    with pytest.raises(VisionError, match="POINTS_PER_SIDE='many'"):
+        SamSettings.from_environment()
+
+
+def test_it_rejects_unknown_slugs_and_tells_missing_weights(tmp_path, monkeypatch):
+    with pytest.raises(UnknownModelError, match="sam-vit-b, sam-vit-l, sam-vit-h"):
+        SamSegmenter("sam-vit-x")
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    with pytest.raises(WeightsMissingError, match=r"sam_vit_h_4b8939\.pth.*2565 MB"):
+        SamSegmenter("sam-vit-h")
+
+
+def test_it_rejects_other_checkpoints(tmp_path):
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(WeightsCorruptError, match=r"other\.pth is no SAM checkpoint"):
+        load_sam(tmp_path / "other.pth")
+
+
+def test_the_official_sizes_are_read_off_the_weights():
+    """The three official models' numbers, from their weights' shapes alone."""
+    from segment_anything import sam_model_registry
+
+    from photos.vision.segmenters.sam_model import build_sam
+
+    with torch.device("meta"):
+        original = sam_model_registry["vit_b"]()
+        again: Any = build_sam(original.state_dict())
+    assert {name: one.shape for name, one in again.state_dict().items()} == {
+        name: one.shape for name, one in original.state_dict().items()
+    }
+    shapes = [
+        [(block.window_size, block.attn.num_heads) for block in sam.image_encoder.blocks] for sam in (original, again)
+    ]
+    assert shapes[0] == shapes[1]
