@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,28 +33,32 @@ class Session:
     """The servers of this process, shared with the other processes of the same run."""
 
     def __init__(self) -> None:
-        self.made_folder = OWN_FOLDER not in os.environ
-        if self.made_folder:
-            os.environ[OWN_FOLDER] = tempfile.mkdtemp(prefix="geolocator-tests-")
-        self.folder = Path(os.environ[OWN_FOLDER])
-        self.folder.chmod(0o711)  # PostgreSQL does not run as root, and must reach its own folder inside
-        (self.folder / "static").mkdir(exist_ok=True)  # WhiteNoise warns where it is missing
+        self.made_folder: Path | None = None
         self.servers: Servers | None = None
 
     def start(self, *, collect_only: bool) -> None:
+        folder = self._folder()
         postgres, with_redis = missing_servers()
-        os.environ["DATA_DIR"] = str(self.folder)
         if not collect_only:
-            self.servers = ensure_servers(self.folder, postgres=postgres, redis=with_redis, durable=False)
-        base = f"unix://{redis_socket(self.folder)}?db=0" if with_redis else os.environ["REDIS_URL"]
+            self.servers = ensure_servers(folder, postgres=postgres, redis=with_redis, durable=False)
+        base = f"unix://{redis_socket(folder)}?db=0" if with_redis else os.environ["REDIS_URL"]
         os.environ["REDIS_URL"] = own_redis_database(base, WORKER)
+        os.environ["DATA_DIR"] = str(folder)
         os.environ["DJANGO_SETTINGS_MODULE"] = "geolocator.settings"
 
     def stop(self) -> None:
         if self.servers is not None:
             self.servers.close()
-        if self.made_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.made_folder is not None:
+            shutil.rmtree(self.made_folder, ignore_errors=True)
+
+    def _folder(self) -> Path:
+        if OWN_FOLDER not in os.environ:
+            self.made_folder = Path(tempfile.mkdtemp(prefix="geolocator-tests-"))
+            self.made_folder.chmod(0o711)  # PostgreSQL does not run as root, and must reach its own folder inside
+            (self.made_folder / "static").mkdir()  # WhiteNoise warns where it is missing
+            os.environ[OWN_FOLDER] = str(self.made_folder)
+        return Path(os.environ[OWN_FOLDER])
 
 
 def own_redis_database(url: str, worker: str) -> str:
@@ -73,6 +78,7 @@ SESSION = Session()
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers, and load the settings, which need their addresses; pytest-django does the rest."""
     if not config.option.help:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave nothing behind after a time limit either
         SESSION.start(collect_only=config.option.collectonly)
         assert django_settings.DATABASES
         if getattr(config.option, "numprocesses", None):
