@@ -106,6 +106,8 @@ def photo_page(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     context = {
         "section": "gallery",
         "photo": photo,
+        # the file's own name may tell more than its owner means to
+        "heading": photo.title or (editable and photo.original_name) or _("Untitled photo"),
         "point": point,
         "coordinate": "" if point is None else f"{point[0]:.5f}, {point[1]:.5f}",
         "is_exact": editable or photo.location_visibility == LocationVisibility.EXACT,
