@@ -25,7 +25,7 @@ def folder_without_sample() -> Iterator[Path]:
     """A data folder on which `up` may run again and again; drawing the sample has tests of its own."""
     with tempfile.TemporaryDirectory(prefix="geolocator-up-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
-        (Path(name) / "sample").write_text("made\n")
+        (Path(name) / "sample-state").write_text("made\n")
         yield Path(name)
         end_processes_of(Path(name))
 

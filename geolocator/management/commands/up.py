@@ -92,7 +92,7 @@ class _Site:
         self._url = url
         self._news = News(settings.DATA_DIR)
         self._answers = False
-        self._sample_state = settings.DATA_DIR / "sample"
+        self._sample_state = settings.DATA_DIR / "sample-state"
         self._next_look = 0.0
 
     def run(self) -> None:
