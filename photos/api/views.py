@@ -18,7 +18,7 @@ from photos.api import schema
 from photos.api.errors import Duplicate
 from photos.api.pagination import next_link, take_page
 from photos.api.parameters import PhotoListParameters
-from photos.api.presenting import as_feature, may_edit, photo_url, present_photo, with_related
+from photos.api.presenting import as_feature, may_edit, photo_url, present_photo, present_photos
 from photos.api.renderers import GeoJSONRenderer
 from photos.api.serializers import PhotoChanges, PhotoUpload
 from photos.api.uploads import UploadView
@@ -35,7 +35,7 @@ def visible_photos(request: Request) -> PhotoQuerySet:
 
 def find_photo(request: Request, identity: uuid.UUID) -> Photo:
     """A photo that the asker may see; a stranger's private one is as unknown as any other."""
-    photo = with_related(visible_photos(request)).filter(uuid=identity).first()
+    photo = visible_photos(request).filter(uuid=identity).first()
     if photo is None:
         raise Http404("No photo of that id, or none that you may see.")
     return photo
@@ -61,8 +61,8 @@ class PhotoListView(UploadView):
         parameters.is_valid(raise_exception=True)
         given = parameters.validated_data
         photos = parameters.filters().apply(visible_photos(request), viewer=request.user)
-        page, cursor = take_page(with_related(photos), after=given.get("cursor"), limit=given["limit"])
-        results = [present_photo(photo, request) for photo in page]
+        page, cursor = take_page(photos, after=given.get("cursor"), limit=given["limit"])
+        results = present_photos(page, request)
         following = next_link(request, cursor)
         if wants_geojson(request):
             features = [as_feature(result) for result in results]

@@ -37,6 +37,7 @@ def _with_address(match: dict[str, Any], request: Request) -> dict[str, Any]:
     return {
         **match,
         "thumbnail": request.build_absolute_uri(match["thumbnail"]),
+        "display": request.build_absolute_uri(match["display"]),
         "url": request.build_absolute_uri(reverse("api-photo", args=[match["photo"]])),
         "page": request.build_absolute_uri(match["url"]),
     }

@@ -26,7 +26,10 @@ EXAMPLE_MATCH = {
     "latitude": 36.8789,
     "longitude": 30.7045,
     "bearing_deg": 212.5,
+    "width": 4032,
+    "height": 3024,
     "thumbnail": f"https://photos.example.org/photos/{EXAMPLE_ID}/thumbnail.jpg",
+    "display": f"https://photos.example.org/photos/{EXAMPLE_ID}/display.jpg",
     "url": f"https://photos.example.org/api/v1/photos/{EXAMPLE_ID}/",
     "page": f"https://photos.example.org/photos/{EXAMPLE_ID}/",
     "verification": {
@@ -170,7 +173,10 @@ class MatchSerializer(serializers.Serializer[Any]):
     latitude = serializers.FloatField(allow_null=True)
     longitude = serializers.FloatField(allow_null=True)
     bearing_deg = serializers.FloatField(allow_null=True)
+    width = serializers.IntegerField(help_text="Pixels of the upright picture.")
+    height = serializers.IntegerField(help_text="Pixels of the upright picture.")
     thumbnail = serializers.URLField()
+    display = serializers.URLField()
     url = serializers.URLField()
     page = serializers.URLField(help_text="The photo's page for people.")
     verification = VerificationSerializer(allow_null=True)
