@@ -40,11 +40,11 @@ class PlacePrior:
         logit += by_homography * math.log1p(homography_inliers)
         return 1.0 / (1.0 + math.exp(-min(max(logit, -700.0), 700.0)))
 
-    def evidence_level(self, confirmed: Sequence[float], observations: int) -> EvidenceLevel:
-        """Return the level for the confirmed votes' p_same and the number of independent observations."""
-        if len(confirmed) >= 2 and observations >= 2:
+    def evidence_level(self, confirmed: Sequence[float]) -> EvidenceLevel:
+        """Return the level for the p_same of the independent confirmed observations."""
+        if len(confirmed) >= 2:
             return "several"
-        return "strong" if confirmed and max(confirmed) >= STRONG_P_SAME else "single"
+        return "strong" if confirmed and confirmed[0] >= STRONG_P_SAME else "single"
 
     def radius_m(self, level: EvidenceLevel) -> float:
         return self.radii_m[level]

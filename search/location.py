@@ -30,6 +30,9 @@ SHARE_TO_SETTLE: Final = 0.75
 """The share of a place's evidence that a finer scale must keep."""
 
 COVERAGE: Final = 0.9
+LEAST_P_SAME_OF_SUPPORT: Final = 0.5
+"""An observation less probable than this moves the odds a little, but is no support to tell of."""
+
 LEAST_PROBABILITY_SHOWN: Final = 0.05
 MAX_ALTERNATIVES: Final = 5
 
@@ -171,7 +174,7 @@ def _estimate(place: _Place, probability: float, prior: PlacePrior) -> LocationE
         longitude=longitude,
         radius_m=_radius_m(place.votes, core, (latitude, longitude), prior),
         probability=probability,
-        support=len(_strongest_by_observation(core)),
+        support=max(1, sum(p_same >= LEAST_P_SAME_OF_SUPPORT for p_same in _strongest_by_observation(core).values())),
     )
 
 
@@ -191,7 +194,8 @@ def _radius_m(votes: Sequence[Vote], core: Sequence[Vote], point: tuple[float, f
     errors = haversine_m(point[0], point[1], [vote.latitude for vote in votes], [vote.longitude for vote in votes])
     scatter = _weighted_quantile(errors, _weights(votes), COVERAGE)
     blur = max(vote.blur_m for vote in core)
-    level = prior.evidence_level([vote.p_same for vote in core if vote.confirmed], len(_strongest_by_observation(core)))
+    confirmed = _strongest_by_observation([vote for vote in core if vote.confirmed])
+    level = prior.evidence_level(list(confirmed.values()))
     return float(min(max(prior.radius_m(level), scatter) + blur, HALF_CIRCUMFERENCE_M))
 
 

@@ -88,6 +88,17 @@ def test_a_burst_is_one_observation():
     assert found.radius_m == single.radius_m
 
 
+def test_doubtful_matches_beside_a_confirmed_one_are_no_support():
+    found = locate(vote(p_same=0.9), vote(p_same=0.01), vote(p_same=0.2)).estimate
+    assert found.support == 1
+    assert found.radius_m == SHIPPED_RADII_M["single"]
+
+
+def test_a_burst_beside_a_doubtful_match_is_not_several():
+    burst = [vote(p_same=0.9, observation="burst") for _ in range(2)]
+    assert locate(*burst, vote(p_same=0.3)).estimate.radius_m == SHIPPED_RADII_M["single"]
+
+
 def test_a_burst_does_not_outvote_two_independent_photos():
     burst = [vote(41, -39.9, 0.9, observation="burst") for _ in range(8)]
     found = locate(*burst, vote(52, 13, 0.9), vote(52.0001, 13, 0.9)).estimate
