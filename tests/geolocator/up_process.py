@@ -84,3 +84,16 @@ class Up:
         wait_until(lambda: "Ctrl-C stops everything" in self.said or self.process.poll() is not None, timeout_s=180)
         wait_until(self.is_ready, timeout_s=60)
         return self
+
+
+def run_up(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """An `up` that should end by itself."""
+    return subprocess.run(
+        [sys.executable, "manage.py", "up"],
+        cwd=PROJECT,
+        env=own_environment(DATA_DIR=str(folder), **environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,16 +1,18 @@
-"""A part of a running `up` is killed: it comes back, and nothing is left of the old one."""
+"""A running `up`: what it offers, and that each part of it that is killed comes back."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from .conftest import processes_of, wait_until
-from .up_process import Up, folder_without_sample, free_port
+from .up_process import Up, folder_without_sample, free_port, run_up
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +24,22 @@ def site() -> Iterator[Up]:
         yield up
         up.stop()
         assert processes_of(folder) == {}
+
+
+def test_the_token_opens_the_api(site):
+    credentials = json.loads((site.folder / "credentials.json").read_text())
+    request = urllib.request.Request(
+        f"{site.url}/api/v1/statistics/", headers={"Authorization": f"Token {credentials['token']}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 200
+
+
+def test_a_second_up_says_where_the_first_is(site):
+    second = run_up(site.folder, PORT=str(free_port()))
+    assert second.returncode == 1
+    assert f"already running on {site.folder}: {site.url}/" in second.stderr
+    wait_until(site.is_ready)
 
 
 def children_of(pid: int, word: str) -> set[int]:
