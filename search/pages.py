@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 from PIL import Image
+from rest_framework.request import Request
 
 from photos.models import Photo
 from photos.vision.errors import ImageRefused
@@ -99,8 +100,8 @@ def _read_upload(request: HttpRequest) -> tuple[Any, str]:
 
 def _hold_rate(request: HttpRequest) -> None:
     """Count the question together with those that come by the API."""
-    view = LocateView()
-    asked = view.initialize_request(request)
+    view, asked = LocateView(), Request(request)
+    asked.user = request.user
     for throttle in view.get_throttles():
         if not throttle.allow_request(asked, view):
             seconds = int(throttle.wait() or 1)
