@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from typing import Any, Final, cast
 
-from photos.vision.encoders import classical_spec
+from photos.vision.encoders import classical_spec, dinov2_spec, open_clip_models
 from photos.vision.errors import UnknownModelError
 from photos.vision.types import Encoder, EncoderSpec, Segmenter
 
 DEFAULT_ENCODER: Final = "classical-512"
 
-DEFAULT_SEGMENTER: Final[dict[str, str]] = {"classical-512": "windows"}
+_OPEN_CLIP: Final = "photos.vision.encoders.open_clip:OpenClipEncoder"
+_OPEN_CLIP_INVERTING: Final = "photos.vision.encoders.open_clip:InvertingOpenClipEncoder"
+_DINOV2: Final = "photos.vision.encoders.dinov2:DinoV2Encoder"
+
+_PLAIN: Final = {
+    classical_spec.SPEC: "photos.vision.encoders.classical:ClassicalEncoder",
+    **{model.spec: _OPEN_CLIP for model in open_clip_models.MODELS.values()},
+    **dict.fromkeys(dinov2_spec.SPECS.values(), _DINOV2),
+}
+_INVERTING: Final = {
+    **{open_clip_models.inverted(model.spec): _OPEN_CLIP_INVERTING for model in open_clip_models.MODELS.values()},
+    **{open_clip_models.inverted(spec): _DINOV2 for spec in dinov2_spec.SPECS.values()},
+}
+
+DEFAULT_SEGMENTER: Final[dict[str, str]] = {classical_spec.SPEC.slug: "windows"}
 """The segmenter that goes with an encoder's slug, chosen by measured retrieval quality."""
 
 _ENCODERS: Final[dict[str, tuple[EncoderSpec, str]]] = {
-    classical_spec.SPEC.slug: (classical_spec.SPEC, "photos.vision.encoders.classical:ClassicalEncoder"),
+    spec.slug: (spec, target) for spec, target in (_PLAIN | _INVERTING).items()
 }
 _SEGMENTERS: Final[dict[str, str]] = {
     "regions": "photos.vision.segmenters.regions:RegionSegmenter",
@@ -73,8 +88,12 @@ def get_segmenter(slug: str) -> Segmenter:
 
 
 def default_segmenter(encoder_slug: str) -> str:
-    """Return the slug of the segmenter that goes with an encoder."""
-    return DEFAULT_SEGMENTER.get(encoder_slug, "regions")
+    """Return the slug of the segmenter that goes with an encoder: SAM of SAM_MODEL_TYPE for one with weights."""
+    if encoder_slug in DEFAULT_SEGMENTER:
+        return DEFAULT_SEGMENTER[encoder_slug]
+    if encoder_slug in _ENCODERS and _ENCODERS[encoder_slug][0].weights:
+        return f"sam-{os.environ.get('SAM_MODEL_TYPE') or 'vit_b'}".replace("_", "-")
+    return "regions"
 
 
 def _encoder_entry(slug: str) -> tuple[EncoderSpec, str]:

@@ -88,3 +88,92 @@ def write_small_sam(path: Path, *, seed: int = 4) -> nn.Module:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(sam.state_dict(), path)
     return sam
+
+
+def write_small_clip(path: Path, *, dimensions: int = 512, seed: int = 5) -> nn.Module:
+    """Write a small CLIP in OpenAI's layout as a TorchScript archive in half precision, and return the network."""
+    prepare_torchvision()
+    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        vision = CLIPVisionCfg(width=64, layers=2, patch_size=16, image_size=64)
+        text = CLIPTextCfg(context_length=16, vocab_size=49408, width=64, heads=1, layers=2)
+        clip: nn.Module = CLIP(dimensions, vision, text, quick_gelu=True).eval()
+    enliven(clip)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.jit.script(StateHolder(clip.half().state_dict())).save(str(path))
+    return clip.float()
+
+
+class StateHolder(nn.Module):
+    """The tree of modules that has exactly a state's names; TorchScript wants modules."""
+
+    def __init__(self, state: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        below: dict[str, dict[str, torch.Tensor]] = {}
+        for name, tensor in state.items():
+            first, _dot, rest = name.partition(".")
+            if rest:
+                below.setdefault(first, {})[rest] = tensor
+            else:
+                self.register_buffer(first, tensor.clone())
+        for first, part in below.items():
+            self.add_module(first, StateHolder(part))
+
+
+def write_small_siglip(folder: Path, *, name: str = "ViT-B-16-SigLIP-384", dimensions: int = 768) -> nn.Module:
+    """Write a small SigLIP as safetensors and a tokenizer file beside it; return the network."""
+    prepare_torchvision()
+    from open_clip.model import CustomTextCLIP
+    from safetensors.torch import save_file
+    from timm.models.vision_transformer import VisionTransformer
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        vision = {"width": 64, "layers": 1, "patch_size": 16, "image_size": 64}  # its place is taken below
+        text = {
+            "context_length": 12, "vocab_size": 40, "width": 64, "heads": 1, "layers": 2, "no_causal_mask": True,
+            "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6},
+        }  # fmt: skip
+        siglip: nn.Module = CustomTextCLIP(dimensions, vision, text, init_logit_bias=-10)
+        siglip.visual = nn.Module()
+        siglip.visual.trunk = VisionTransformer(
+            img_size=64, patch_size=16, embed_dim=dimensions, depth=2, num_heads=dimensions // 64, mlp_ratio=0.25,
+            class_token=False, global_pool="map", num_classes=0,
+        )  # fmt: skip
+    enliven(siglip)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(siglip.state_dict(), folder / f"{name}.safetensors")
+    words = ["<unk>", "</s>", "a", "photo", "of", "the", "bridge", "tower", "sea"]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / f"{name}.tokenizer.json"))
+    return siglip.eval()
+
+
+def write_small_dinov2(path: Path, *, dimensions: int = 768) -> nn.Module:
+    """Write a small DINOv2 in Meta's layout, for pictures of 518 pixels a side; return the network."""
+    prepare_torchvision()
+    from timm.models.vision_transformer import VisionTransformer
+
+    with torch.random.fork_rng():
+        torch.manual_seed(8)
+        network: nn.Module = VisionTransformer(
+            img_size=518, patch_size=14, embed_dim=dimensions, depth=2, num_heads=dimensions // 64, mlp_ratio=0.25,
+            init_values=0.5, num_classes=0,
+        )  # fmt: skip
+    enliven(network)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(network.state_dict() | {"mask_token": torch.zeros(1, dimensions)}, path)
+    return network.eval()
+
+
+@torch.no_grad()
+def enliven(network: nn.Module) -> None:
+    """Make small random weights large enough that pictures differ, and zeros something else."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in network.parameters():
+        spread = 0.3 / max(1.0, (parameter[0].numel() if parameter.ndim > 1 else 9) ** 0.5) * 3
+        parameter.add_(spread * torch.randn(parameter.shape, generator=generator))

@@ -1,0 +1,228 @@
+"""CLIP and SigLIP from small checkpoints in the official formats, against open_clip itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from photos.vision import registry
+from photos.vision.encoders.open_clip import (
+    InvertingOpenClipEncoder,
+    OpenClipEncoder,
+    model_of,
+    register_open_clip,
+)
+from photos.vision.encoders.open_clip_models import MODELS, inverted
+from photos.vision.encoders.vision_tower import settings_of
+from photos.vision.engines import get_engine
+from photos.vision.errors import UnknownModelError, WeightsCorruptError, WeightsMissingError
+from photos.vision.masks import mask_of, segment_of
+from photos.vision.types import Box, SegmentMask
+from tests.vision.checkpoints import write_small_clip, write_small_siglip
+
+CLIP = MODELS["clip-vit-b-32-openai"].spec
+SIGLIP = replace(MODELS["siglip-b-16-384"].spec, dimensions=64)
+"""As wide as the small checkpoint."""
+SHAPE = (90, 120)
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory):
+    """A folder of small models and the networks they were written from."""
+    folder = tmp_path_factory.mktemp("models")
+    return folder, {
+        CLIP.slug: write_small_clip(folder / "ViT-B-32.pt"),
+        SIGLIP.slug: write_small_siglip(folder, dimensions=64),
+    }
+
+
+@pytest.fixture(autouse=True)
+def model_folder(networks, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(networks[0]))
+
+
+@pytest.fixture(scope="session")
+def encoders(networks):
+    """Each encoder on each engine, made once."""
+    made = {}
+
+    def get(spec, engine="torch", kind=OpenClipEncoder):
+        key = (spec.slug, engine)
+        if key not in made:
+            made[key] = kind(spec, engine=get_engine(engine, precision="f32"))
+        return made[key]
+
+    return get
+
+
+def picture(seed=1):
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return cv2.resize(coarse, SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def segments():
+    rows, columns = np.indices(SHAPE)
+    disc = (rows - 45) ** 2 + (columns - 80) ** 2 < 900
+    return [segment_of(mask_of(Box(10, 5, 40, 60), SHAPE)), segment_of(disc), segment_of(~disc)]
+
+
+@pytest.mark.parametrize("spec", [CLIP, SIGLIP], ids=lambda spec: spec.slug)
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_pictures_get_the_vectors_of_open_clip(encoders, networks, spec, engine):
+    encoder = encoders(spec, engine)
+    images = [picture(seed) for seed in (1, 2, 3)]
+    found = np.stack(encoder.encode(images))
+    view = encoder._vision.view
+    pixels = torch.from_numpy(view.normalise([view.show(image) for image in images]))
+    network = networks[1][spec.slug]
+    with torch.no_grad():
+        expected = (network.visual.trunk if spec is SIGLIP else network.visual)(pixels)
+    assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    assert found.shape == (3, spec.dimensions)
+    assert found.dtype == np.float32
+    assert functional.cosine_similarity(torch.from_numpy(found), expected).min() > 0.99999
+    assert found[0] @ found[1] < 0.999
+
+
+@pytest.mark.parametrize("spec", [CLIP, SIGLIP], ids=lambda spec: spec.slug)
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_texts_get_the_vectors_of_open_clip(encoders, networks, spec, engine):
+    encoder = encoders(spec, engine)
+    texts = ["a photo of a bridge", "the sea", "a tower of the sea " * 9]
+    found = encoder.encode_text(texts)
+    assert found.shape == (3, spec.dimensions)
+    with torch.no_grad():
+        expected = networks[1][spec.slug].encode_text(encoder._tokenize(texts))
+    assert functional.cosine_similarity(torch.from_numpy(found), expected).min() > 0.99999
+    assert encoder.encode_text([]).shape == (0, spec.dimensions)
+
+
+def test_tokens_are_clips_own(encoders):
+    tokens = encoders(CLIP)._tokenize(["a photo of a dog"])[0].tolist()
+    assert tokens[:7] == [49406, 320, 1125, 539, 320, 1929, 49407]
+    assert len(tokens) == 16
+
+
+def test_siglip_tokens_are_padded_with_the_end(encoders):
+    tokens = encoders(SIGLIP)._tokenize(["A photo, of the SEA!"])[0].tolist()
+    assert tokens == [2, 3, 4, 5, 8, 1, 1, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_all_of_a_picture_in_one_batch_is_the_same(encoders, engine):
+    encoder, image = encoders(CLIP, engine), picture()
+    whole, parts = encoder.encode_all(image, segments())
+    assert np.allclose(whole, encoder.encode([image])[0], atol=1e-5)
+    for one, other in zip(parts, encoder.encode_segments(image, segments()), strict=True):
+        assert np.allclose(one, other, atol=1e-5)
+    assert parts[0] @ parts[1] < 0.999
+
+
+def test_nothing_to_describe_has_no_vector(encoders):
+    encoder = encoders(CLIP)
+    blank, empty = np.full((*SHAPE, 3), 90, np.uint8), SegmentMask(np.zeros(SHAPE, bool), Box(0, 0, 0, 0), 0)
+    found = encoder.encode([blank, picture(), blank])
+    assert [one is None for one in found] == [True, False, True]
+    parts = encoder.encode_segments(picture(), [segments()[0], empty, segments()[1]])
+    assert [one is None for one in parts] == [False, True, False]
+    assert encoder.encode([]) == []
+    assert encoder.encode_segments(picture(), []) == []
+    assert encoder.encode_all(blank, [])[0] is None
+
+
+@pytest.mark.parametrize("spec", [CLIP, SIGLIP], ids=lambda spec: spec.slug)
+def test_inverted_masks_are_another_space(encoders, spec):
+    own = inverted(spec, mi_steps=12)
+    assert own.slug == f"{spec.slug}+mi-12-0.03"
+    encoder = encoders(own, kind=InvertingOpenClipEncoder)
+    image = picture()
+    whole, parts = encoder.encode_all(image, segments())
+    assert np.allclose(whole, encoders(spec).encode([image])[0], atol=1e-5)
+    assert all(abs(np.linalg.norm(one) - 1) < 1e-5 for one in parts)
+    alone = encoder.encode_segments(image, segments()[1:2])[0]
+    assert alone @ parts[1] > 0.999
+    assert parts[0] @ parts[1] < 0.999
+    empty = SegmentMask(np.zeros(SHAPE, bool), Box(0, 0, 0, 0), 0)
+    assert encoder.encode_segments(image, [empty]) == [None]
+
+
+def test_the_slug_holds_the_inversions_settings():
+    assert inverted(CLIP).slug == "clip-vit-b-32-openai+mi"
+    assert settings_of("clip-vit-b-32-openai+mi").mi_steps == 100
+    other = settings_of(inverted(CLIP, mi_steps=20, mi_alpha=0.5).slug)
+    assert (other.mi_steps, other.mi_alpha) == (20, 0.5)
+    assert model_of(inverted(CLIP, mi_steps=20).slug).spec is CLIP
+
+
+def test_the_registry_makes_it(monkeypatch):
+    monkeypatch.setenv("VISION_ENGINE", "torch")
+    registry.register_encoder(CLIP, "photos.vision.encoders.open_clip:OpenClipEncoder")  # forgets one made before
+    encoder = registry.get_encoder("clip-vit-b-32-openai")
+    (vector,) = encoder.encode([picture()])
+    assert vector is not None
+    assert vector.shape == (512,)
+    registry.register_encoder(CLIP, "photos.vision.encoders.open_clip:OpenClipEncoder")
+
+
+def test_it_tells_missing_and_wrong_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    with pytest.raises(WeightsMissingError, match=r"ViT-B-32\.pt.*354 MB"):
+        OpenClipEncoder(CLIP)
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "ViT-B-32.pt")
+    with pytest.raises(WeightsCorruptError, match=r"ViT-B-32\.pt does not hold the weights of ViT-B-32"):
+        OpenClipEncoder(CLIP)
+    write_small_clip(tmp_path / "ViT-B-32.pt", dimensions=64)
+    with pytest.raises(WeightsCorruptError, match="expected 512 dimensions for 'clip-vit-b-32-openai', got 64"):
+        OpenClipEncoder(CLIP, engine=get_engine("torch")).encode([picture()])
+
+
+def test_any_model_of_open_clip_can_be_registered():
+    model = register_open_clip("ViT-B-16", "laion2b_s34b_b88k")
+    try:
+        assert model.spec.slug == "open-clip-vit-b-16-laion2b-s34b-b88k"
+        assert (model.spec.dimensions, model.spec.input_size, model.quick_gelu) == (512, 224, False)
+        assert model.spec.weights[0].url.endswith(
+            "/laion/CLIP-ViT-B-16-laion2B-s34B-b88K/resolve/main/open_clip_model.safetensors"
+        )
+        assert model_of(model.spec.slug) is model
+    finally:
+        del MODELS[model.spec.slug]
+    with pytest.raises(UnknownModelError, match="'nothing'"):
+        register_open_clip("ViT-B-16", "nothing")
+
+
+def test_the_built_in_table_agrees_with_open_clip():
+    import open_clip
+
+    for name, tag in (("ViT-B-32", "openai"), ("ViT-L-14", "openai"), ("ViT-B-16-SigLIP-384", "webli")):
+        model = next(one for one in MODELS.values() if one.name == name)
+        config, pretrained = open_clip.get_model_config(name), open_clip.get_pretrained_cfg(name, tag)
+        assert model.spec.dimensions == config["embed_dim"]
+        assert model.view.size == config["vision_cfg"]["image_size"]
+        assert model.view.mean == tuple(pretrained["mean"])
+        assert (model.view.resize == "squash") == (pretrained.get("resize_mode") == "squash")
+        if pretrained.get("url"):
+            assert model.spec.weights[0].url == pretrained["url"]
+
+
+def test_unknown_slugs_are_told():
+    with pytest.raises(UnknownModelError, match="clip-vit-b-32-openai"):
+        model_of("clip-vit-z")
+
+
+def test_the_table_needs_neither_torch_nor_open_clip():
+    import subprocess
+    import sys
+
+    program = (
+        "import sys, photos.vision.registry, photos.vision.encoders.open_clip_models, json;"
+        "print(json.dumps([name for name in ('torch', 'open_clip', 'openvino') if name in sys.modules]))"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert json.loads(answer.stdout) == []
