@@ -105,9 +105,7 @@ def main(address: str, data_dir: str) -> int:
     wait_until_indexed(address)
     placed, asked = count_placed(address, Path(data_dir) / "sample" / "held-out")
     print(f"{placed} of {asked} held-out views placed within 100 m")
-    wrong = [
-        name for name, picture in strangers().items() if locate(address, picture)["location"] is not None
-    ]
+    wrong = [name for name, picture in strangers().items() if locate(address, picture)["location"] is not None]
     print(f"strangers placed: {wrong or 'none'}")
     return 0 if placed >= NEEDED and asked == 12 and not wrong else 1
 

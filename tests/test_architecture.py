@@ -59,10 +59,7 @@ def test_no_arrow_runs_backwards(folder):
 @pytest.mark.parametrize("name", PURE)
 def test_pure_modules_import_no_django_and_no_models(name):
     assert (
-        offences(
-            ROOT / name, ("django", "rest_framework", "photos.models", "search.models", "photos.services")
-        )
-        == []
+        offences(ROOT / name, ("django", "rest_framework", "photos.models", "search.models", "photos.services")) == []
     )
 
 

@@ -35,8 +35,6 @@ def test_every_variable_passed_is_a_setting():
 def test_env_example_gives_every_variable_that_compose_asks_for():
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     required = set(re.findall(r"\$\{([A-Z_]+):\?", text))
-    given = set(
-        re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    )
+    given = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert required == {"SECRET_KEY", "POSTGRES_PASSWORD"}
     assert required <= given

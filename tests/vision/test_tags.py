@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 import pytest
 
 from photos.vision.tags import DEFAULT_VOCABULARY, PROMPTS, choose_tags, embed_vocabulary, score_tags, with_article
+
+if TYPE_CHECKING:
+    from photos.vision.types import TextEncoder
 
 
 class Axes:
@@ -20,7 +25,7 @@ class Axes:
 
 @pytest.fixture
 def vocabulary():
-    return embed_vocabulary(Axes(), [("church", "a church"), ("tree", "a tree")])
+    return embed_vocabulary(cast("TextEncoder", Axes()), [("church", "a church"), ("tree", "a tree")])
 
 
 def test_it_works(vocabulary):
