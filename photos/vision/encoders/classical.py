@@ -29,6 +29,9 @@ CONSTANTS_FILE: Final = "classical-512.npz"
 PART_WEIGHTS: Final = (0.7, 0.15, 0.15)
 """Shares of VLAD, colour and gradients in the cosine of two pictures; they sum to 1."""
 
+_MAX_KEYPOINTS: Final = 1500
+_LEAST_SIZE: Final = 2.4
+"""Keypoints of a smaller diameter (working pixels) are mostly noise."""
 _DENSE_SIDE: Final = 256
 """Colour and gradients are read from a copy of this many pixels a side at most."""
 
@@ -89,8 +92,11 @@ class View:
     def __init__(self, found: Detections, constants: Constants) -> None:
         self._constants = constants
         height, width = found.picture.shape[:2]
-        self._places = np.asarray((found.points + 0.5) / (width, height), np.float32)
-        self._words, self._residuals = assign_words(found.descriptors, constants)
+        kept = keypoints_that_count(found)
+        self._places = np.asarray((found.points[kept] + 0.5) / (width, height), np.float32)
+        self._words, residuals = assign_words(found.descriptors[kept], constants)
+        # A larger keypoint is more likely to be found again.
+        self._residuals = residuals * np.sqrt(found.sizes[kept, None])
         dense = _reduced(found.picture)
         self._colours = _colour_bins(dense)
         self._orientations, self._magnitudes = _gradients(dense)
@@ -139,6 +145,11 @@ class View:
         bins = _cells(_shape(magnitudes)) * _ORIENTATIONS + orientations
         sums = np.bincount(bins.ravel(), magnitudes.ravel(), minlength=_CELLS**2 * _ORIENTATIONS)
         return _unit(np.sqrt(sums).astype(np.float32))
+
+
+def keypoints_that_count(found: Detections) -> NDArray[np.intp]:
+    """Return the indices of the 1500 strongest keypoints that are not too small."""
+    return np.flatnonzero(found.sizes >= _LEAST_SIZE)[:_MAX_KEYPOINTS]
 
 
 def assign_words(descriptors: Vector, constants: Constants) -> tuple[NDArray[np.intp], Vector]:

@@ -12,7 +12,7 @@ import skimage.data
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 
-from photos.vision.encoders.classical import Constants, Vector, View
+from photos.vision.encoders.classical import Constants, Vector, View, keypoints_that_count
 from photos.vision.images import read_image
 from photos.vision.matching.features import detect
 from photos.vision.types import Image
@@ -35,16 +35,16 @@ PICTURES: Final = (
 
 AXES: Final = 24
 WORDS: Final = 16
-_SEED: Final = 20
+_RESTARTS: Final = 6
 
 
 def learn_constants() -> Constants:
     """Learn PCA, words and means; the same versions of the libraries give the same constants."""
     found = [detect(view) for picture in _pictures() for view in _views(picture)]
-    descriptors = np.concatenate([one.descriptors for one in found]).astype(np.float64)
+    descriptors = np.concatenate([one.descriptors[keypoints_that_count(one)] for one in found]).astype(np.float64)
     mean = descriptors.mean(axis=0)
     axes = _half_white_axes(descriptors - mean)
-    words, _ = kmeans2((descriptors - mean) @ axes.T, WORDS, iter=40, minit="++", rng=np.random.default_rng(_SEED))
+    words = _cluster((descriptors - mean) @ axes.T)
     nothing = (np.zeros(AXES * WORDS, np.float32), np.zeros(64, np.float32), np.zeros(64, np.float32))
     unfinished = Constants(_float(mean), _float(axes), _float(words), *nothing)
     parts = [View(one, unfinished).parts(None) for one in found]
@@ -83,6 +83,13 @@ def _half_white_axes(centred: NDArray[np.float64]) -> NDArray[np.float64]:
     axes = vectors[:, ::-1][:, :AXES].T
     signs = np.sign(axes[np.arange(AXES), np.abs(axes).argmax(axis=1)])
     return np.asarray(axes * (signs / variances[::-1][:AXES] ** 0.25)[:, None], np.float64)
+
+
+def _cluster(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (16, 24) centres of the tightest of several k-means: one alone depends on its start."""
+    trials = [kmeans2(points, WORDS, iter=40, minit="++", rng=np.random.default_rng(seed)) for seed in range(_RESTARTS)]
+    spreads = [float(((points - centres[labels]) ** 2).sum()) for centres, labels in trials]
+    return np.asarray(trials[int(np.argmin(spreads))][0], np.float64)
 
 
 def _mean(parts: Sequence[Vector | None]) -> Vector:
