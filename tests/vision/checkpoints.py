@@ -92,14 +92,27 @@ def write_small_sam(path: Path, *, seed: int = 4) -> nn.Module:
 
 def write_small_clip(path: Path, *, dimensions: int = 512, seed: int = 5) -> nn.Module:
     """Write a small CLIP in OpenAI's layout as a TorchScript archive in half precision, and return the network."""
+    vision = {"width": 64, "layers": 2, "patch_size": 16, "image_size": 64}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2}
+    return write_clip(path, dimensions=dimensions, seed=seed, vision=vision, text=text)
+
+
+def write_clip(
+    path: Path,
+    *,
+    dimensions: int = 512,
+    seed: int = 5,
+    vision: dict[str, int] | None = None,
+    text: dict[str, int] | None = None,
+) -> nn.Module:
+    """Write a random CLIP, by default of ViT-B/32's size, as OpenAI's are, and return the network."""
     prepare_torchvision()
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        vision = CLIPVisionCfg(width=64, layers=2, patch_size=16, image_size=64)
-        text = CLIPTextCfg(context_length=16, vocab_size=49408, width=64, heads=1, layers=2)
-        clip: nn.Module = CLIP(dimensions, vision, text, quick_gelu=True).eval()
+        vision_config = CLIPVisionCfg(**(vision or {"width": 768, "layers": 12, "patch_size": 32, "image_size": 224}))
+        clip: nn.Module = CLIP(dimensions, vision_config, CLIPTextCfg(**(text or {})), quick_gelu=True).eval()
     enliven(clip)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.jit.script(StateHolder(clip.half().state_dict())).save(str(path))

@@ -69,9 +69,7 @@ def measure(model: SamModel, image: EncodedImage, small: Tensor, quality: Tensor
     stability, boxes = [small.new_zeros(0)], [torch.zeros(0, 4, dtype=torch.int64, device=small.device)]
     for part in torch.split(small, _ENLARGED_AT_ONCE):
         large = model.enlarge(part, image)
-        sure = (large > STABILITY_OFFSET).sum(dim=(1, 2), dtype=torch.int32)
-        possible = (large > -STABILITY_OFFSET).sum(dim=(1, 2), dtype=torch.int32)
-        stability.append(sure / possible)
+        stability.append(_areas(large > STABILITY_OFFSET) / _areas(large > -STABILITY_OFFSET))
         boxes.append(_boxes(large > 0))
     return Masks(small, quality, torch.cat(stability), torch.cat(boxes))
 
@@ -106,13 +104,27 @@ def _joined(found: list[Masks]) -> Masks:
     )
 
 
+def _areas(masks: Tensor) -> Tensor:
+    """Return (N,) int32; on a CPU NumPy counts ten times as fast as torch."""
+    if masks.device.type != "cpu":
+        return masks.sum(dim=(1, 2), dtype=torch.int32)
+    return torch.tensor([np.count_nonzero(one) for one in masks.numpy()], dtype=torch.int32)
+
+
 def _boxes(masks: Tensor) -> Tensor:
     """Return (N, 4) int64 first and last true column and row, x1, y1, x2, y2; zeros for an empty mask."""
-    columns, rows = masks.any(dim=1), masks.any(dim=2)
+    columns, rows = _any(masks, 1), _any(masks, 2)
     left, right = _ends(columns)
     top, bottom = _ends(rows)
     boxes = torch.stack([left, top, right, bottom], dim=1)
     return boxes * columns.any(dim=1, keepdim=True)
+
+
+def _any(masks: Tensor, axis: int) -> Tensor:
+    """Return whether any is true along an axis; on a CPU again by NumPy."""
+    if masks.device.type != "cpu":
+        return masks.any(dim=axis)
+    return torch.from_numpy(masks.numpy().any(axis=axis))
 
 
 def _ends(line: Tensor) -> tuple[Tensor, Tensor]:

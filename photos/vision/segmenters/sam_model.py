@@ -220,12 +220,18 @@ class SamModel:
         return self._decode(image, prompts)
 
     def enlarge(self, logits: Tensor, image: EncodedImage) -> Tensor:
-        """Return (N, H, W) logits at the picture's size for (N, 4g, 4g) small ones."""
+        """Return (N, H, W) logits at the picture's size for (N, 4g, 4g) small ones.
+
+        As the original, in two steps over the padded square; but the padding itself is not enlarged.
+        """
         height, width = image.input_size
-        large = nn.functional.interpolate(
-            logits[:, None], (self.side, self.side), mode="bilinear", align_corners=False
-        )[..., :height, :width]
-        return nn.functional.interpolate(large, image.size, mode="bilinear", align_corners=False)[:, 0]
+        scale = self.side // logits.shape[-1]
+        inside = logits[:, None, : -(-height // scale) + 1, : -(-width // scale) + 1]
+        size = (inside.shape[2] * scale, inside.shape[3] * scale)
+        large = nn.functional.interpolate(inside, size, mode="bilinear", align_corners=False)[..., :height, :width]
+        if image.size != image.input_size:
+            large = nn.functional.interpolate(large, image.size, mode="bilinear", align_corners=False)
+        return large[:, 0]
 
     def _decode(self, image: EncodedImage, prompts: Tensor) -> tuple[Tensor, Tensor]:
         logits, quality = self._decoder(image.embedding, prompts)
