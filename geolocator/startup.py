@@ -7,10 +7,11 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -54,20 +55,20 @@ def ensure_administrator(data_dir: Path, *, url: str) -> tuple[Credentials, bool
     """
     path = data_dir / "credentials.json"
     saved = _read(path)
-    User = get_user_model()  # noqa: N806 - a class
-    known = User.objects.filter(username=ADMINISTRATOR).exists()
-    credentials = saved or Credentials(
-        url=url,
-        username=ADMINISTRATOR,
-        password="" if known else secrets.token_urlsafe(12),
-        token=secrets.token_hex(20),
-    )
-    credentials = Credentials(**{**asdict(credentials), "url": url})
+    user = get_user_model().objects.filter(username=ADMINISTRATOR).first()
+    credentials = replace(saved or _new_credentials(user), url=url)
     if credentials != saved:
         write_private(path, json.dumps(asdict(credentials), indent=2))
-    if not known:
+    if user is None:
         _create_administrator(credentials)
-    return credentials, not known
+    return credentials, user is None
+
+
+def _new_credentials(user: User | None) -> Credentials:
+    """For a known user, whose file was lost: the same token, and no word about the password."""
+    if user is None:
+        return Credentials("", ADMINISTRATOR, secrets.token_urlsafe(12), secrets.token_hex(20))
+    return Credentials("", ADMINISTRATOR, "", Token.objects.get_or_create(user=user)[0].key)
 
 
 def _create_administrator(credentials: Credentials) -> None:

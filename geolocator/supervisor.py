@@ -20,6 +20,7 @@ _LOOK_EVERY_S = 0.2
 _STOP_GRACE_S = 8.0
 _HEALTHY_AFTER_S = 60.0
 _LONGEST_PAUSE_S = 30.0
+_ATTEMPTS = 4
 _COLOURS = (36, 32, 35, 33, 34)
 
 
@@ -128,6 +129,9 @@ class Supervisor:
             self._running.remove(running)
             if running.part.on_success:
                 running.part.on_success()
+        elif running.part.once and running.failures + 1 >= _ATTEMPTS:
+            self._running.remove(running)
+            self.say(running.part.name, f"{_how_it_ended(status)}; given up until the next start")
         else:
             self._plan_restart(running, status)
 
@@ -138,8 +142,7 @@ class Supervisor:
         pause_s = min(_LONGEST_PAUSE_S, 0.5 * 2**running.failures)
         running.failures += 1
         running.next_start = time.monotonic() + pause_s
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        self.say(running.part.name, f"{how}; starting again in {pause_s:g} s")
+        self.say(running.part.name, f"{_how_it_ended(status)}; starting again in {pause_s:g} s")
 
     def _start(self, running: _Running) -> None:
         part = running.part
@@ -172,6 +175,10 @@ class Supervisor:
         _signal_group(running, signal.SIGKILL)
         process.wait()
         _join(running.reader)
+
+
+def _how_it_ended(status: int) -> str:
+    return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
 def _signal_group(running: _Running, request: signal.Signals, *, leader_only: bool = False) -> None:

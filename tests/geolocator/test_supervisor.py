@@ -84,6 +84,12 @@ def test_a_part_for_once_is_repeated_until_it_succeeds(running):
     assert done.wait(20)
 
 
+def test_a_part_for_once_is_given_up_at_last(running):
+    running.add("hopeless", "import sys; print('try'); sys.exit(1)", once=True)
+    wait_until(lambda: "ended with status 1; given up until the next start" in running.lines("hopeless"))
+    assert running.lines("hopeless").count("try") == 4
+
+
 def test_it_kills_what_will_not_end(running):
     code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf')\ntime.sleep(60)"
     running.add("deaf", code)

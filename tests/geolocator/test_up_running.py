@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import urllib.request
@@ -58,6 +59,7 @@ def test_a_server_comes_back(site, part):
     (old,) = running()
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: len(running() - {old}) == 1 and site.is_ready(), timeout_s=40)
+    wait_until(lambda: re.search(r"ended by itself; starting it again|lost its keeper; starting it again", site.said))
 
 
 @pytest.mark.parametrize("part", ["gunicorn", "work interactive", "work index"])
