@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from photos.vision.configuration import Configuration
 
 
 class PhotosConfig(AppConfig):
@@ -11,5 +18,15 @@ class PhotosConfig(AppConfig):
 
     def ready(self) -> None:
         from photos import receivers
+        from photos.vision import configuration
 
         receivers.connect()
+        configuration.use(vision_configuration)
+
+
+def vision_configuration() -> Configuration:
+    """Return what the settings say of vision, as they are now."""
+    from photos.vision.configuration import Configuration, read_configuration
+
+    names = [field.name.upper() for field in fields(Configuration)]
+    return read_configuration({name: getattr(settings, name) for name in names})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import os
 import threading
 from typing import Any, Final, cast
 
+from photos.vision import configuration
 from photos.vision.encoders import classical_spec, dinov2_spec, open_clip_models
 from photos.vision.errors import UnknownModelError
 from photos.vision.types import Encoder, EncoderSpec, Segmenter
@@ -87,12 +87,18 @@ def get_segmenter(slug: str) -> Segmenter:
     return cast("Segmenter", _make_once("segmenter", slug, _SEGMENTERS[slug], slug))
 
 
+def forget_made() -> None:
+    """Make every encoder and segmenter anew on its next use: with other weights, or another configuration."""
+    with _making:
+        _made.clear()
+
+
 def default_segmenter(encoder_slug: str) -> str:
-    """Return the slug of the segmenter that goes with an encoder: SAM of SAM_MODEL_TYPE for one with weights."""
+    """Return the slug of the segmenter that goes with an encoder: the configured SAM for one with weights."""
     if encoder_slug in DEFAULT_SEGMENTER:
         return DEFAULT_SEGMENTER[encoder_slug]
     if encoder_slug in _ENCODERS and _ENCODERS[encoder_slug][0].weights:
-        return f"sam-{os.environ.get('SAM_MODEL_TYPE') or 'vit_b'}".replace("_", "-")
+        return f"sam-{configuration.current().sam_model_type}".replace("_", "-")
     return "regions"
 
 

@@ -79,6 +79,28 @@ def choose_tags(
     return tuple(TagScore(vocabulary.slugs[i], float(scores[i])) for i in order if scores[i] >= cut)
 
 
+def tag_picture(
+    embedding: NDArray[np.float32] | None,
+    segments: Sequence[NDArray[np.float32]],
+    vocabulary: Vocabulary,
+    *,
+    cut: float = DEFAULT_CUT,
+) -> tuple[tuple[TagScore, ...], list[tuple[TagScore, ...]]]:
+    """Return the tags of a picture and of each of its segments from their vectors, (D,) of unit norm.
+
+    The picture's score for a word is the best of the whole and the segments: a small bridge is a bridge too.
+    """
+    rows = [*([] if embedding is None else [embedding]), *segments]
+    if not rows or not vocabulary.slugs:
+        return (), [() for _ in segments]
+    scores = score_tags(np.stack(rows), vocabulary)
+    of_segments = scores[len(rows) - len(segments) :]
+    return (
+        choose_tags(scores.max(axis=0), vocabulary, cut=cut),
+        [choose_tags(one, vocabulary, cut=cut) for one in of_segments],
+    )
+
+
 def with_article(word: str) -> str:
     """Return "a church", "an arch", "stairs": the form that the prompts take."""
     if word.endswith("s") and not word.endswith("ss"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,10 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """What an embedding space is made with: anything here that changes a vector is a new slug or version."""
+    """What an embedding space is made with: anything here that changes a vector is a new slug or version.
+
+    `has_text` says that the encoder is a `TextEncoder`, so that nothing needs to be loaded to know it.
+    """
 
     slug: str
     version: int
@@ -65,6 +68,7 @@ class EncoderSpec:
     weights: tuple[WeightFile, ...] = ()
     license: str = ""
     paper_url: str = ""
+    has_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +143,19 @@ class Encoder(Protocol):
         """Return one (D,) vector per picture, None where there is nothing to describe."""
         ...
 
-    def encode_segments(
-        self, image: Image, segments: Sequence[SegmentMask]
-    ) -> list[NDArray[np.float32] | None]:
+    def encode_segments(self, image: Image, segments: Sequence[SegmentMask]) -> list[NDArray[np.float32] | None]:
         """Return one (D,) vector per segment of `image`, None where there is nothing to describe."""
+        ...
+
+
+@runtime_checkable
+class BatchEncoder(Encoder, Protocol):
+    """An encoder that is faster when it gets a picture and its segments together."""
+
+    def encode_all(
+        self, image: Image, segments: Sequence[SegmentMask]
+    ) -> tuple[NDArray[np.float32] | None, list[NDArray[np.float32] | None]]:
+        """Return the picture's (D,) vector, None for a blank one, and one per segment."""
         ...
 
 

@@ -22,6 +22,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias
 
+from photos.vision import configuration
 from photos.vision.errors import VisionError, WeightsCorruptError, WeightsMissingError
 from photos.vision.types import WeightFile
 
@@ -36,9 +37,8 @@ _BLOCK: Final = 1 << 20
 
 
 def model_dir() -> Path:
-    """Return the folder of weights: MODEL_DIR, else `models` in DATA_DIR, else `data/models`."""
-    data = os.environ.get("DATA_DIR") or "data"
-    return Path(os.environ.get("MODEL_DIR") or Path(data) / "models").expanduser().absolute()
+    """Return the folder of weights, the configuration's."""
+    return configuration.current().model_dir
 
 
 def path_of(file: WeightFile) -> Path:
@@ -62,8 +62,8 @@ def hint(file: WeightFile) -> str:
     """Return what a person can do to get the file."""
     size = f" ({file.size / 1e6:.0f} MB)" if file.size else ""
     return (
-        f"With a network: `manage.py models fetch`. Without: download {file.url}{size} elsewhere and copy it to "
-        f"{path_of(file)}."
+        f"With a network: `manage.py models fetch {file.name}`. Without: download {file.url}{size} elsewhere and copy "
+        f"it to {path_of(file)}."
     )
 
 

@@ -30,7 +30,8 @@ from photos.vision.images import Limits, read_image
 from photos.vision.mask_inversion import invert_masks, linearise, tower_of_open_clip
 from photos.vision.masks import mask_of, segment_of
 from photos.vision.segmenters.sam_automatic import automatic_masks, full_masks
-from photos.vision.segmenters.sam_model import WEIGHTS, SamModel, load_sam
+from photos.vision.segmenters.sam_model import SamModel, load_sam
+from photos.vision.segmenters.sam_weights import WEIGHTS
 from photos.vision.torchvision_cpu import prepare_torchvision
 from photos.vision.types import Box, Image
 from tests.vision.checkpoints import make_blobs, write_clip, write_small_clip, write_small_sam

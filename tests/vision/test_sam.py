@@ -158,7 +158,7 @@ def test_the_registry_makes_it_from_the_environment(checkpoint, monkeypatch):
 def test_it_rejects_settings_that_are_no_numbers(monkeypatch):
     monkeypatch.setenv("POINTS_PER_SIDE", "many")
     with pytest.raises(VisionError, match="POINTS_PER_SIDE='many'"):
-        SamSettings.from_environment()
+        SamSettings.configured()
 
 
 def test_it_rejects_unknown_slugs_and_tells_missing_weights(tmp_path, monkeypatch):

@@ -111,6 +111,7 @@ def register_open_clip(name: str, tag: str) -> ClipModel:
         preprocessing=f"{size}, as open_clip's; segments masked on the mean, 10 % context, padded to square",
         weights=(_weights_of(name, tag, pretrained),),
         license="see the model's page",
+        has_text=True,
     )
     squash = pretrained.get("resize_mode", "shortest") == "squash"
     view = View(size, tuple(pretrained["mean"]), tuple(pretrained["std"]), "squash" if squash else "shortest")

@@ -43,6 +43,7 @@ def _openai(name: str, slug: str, sha256: str, size: int, dimensions: int) -> Cl
         weights=(WeightFile(f"{name}.pt", url, sha256, size),),
         license="MIT",
         paper_url=CLIP_PAPER,
+        has_text=True,
     )
     return ClipModel(name, spec, View(224, OPENAI_MEAN, OPENAI_STD), quick_gelu=True)
 
@@ -61,6 +62,7 @@ def _siglip(name: str, slug: str, size: int, dimensions: int) -> ClipModel:
         weights=weights,
         license="Apache-2.0",
         paper_url=SIGLIP_PAPER,
+        has_text=True,
     )
     return ClipModel(name, spec, View(size, HALF, HALF, "squash"))
 

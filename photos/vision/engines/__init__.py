@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from photos.vision import configuration
 from photos.vision.errors import MissingDependencyError, VisionError
 
 ENGINE_NAMES: Final = ("auto", "torch", "openvino")
@@ -48,13 +48,13 @@ class Engine(Protocol):
 
 
 def get_engine(name: str = "", *, precision: str = "auto") -> Engine:
-    """Return the engine of that name, or of the environment's VISION_ENGINE, made once per process.
+    """Return the engine of that name, or the configuration's, made once per process.
 
     "auto" is torch where there is a GPU (CUDA, Apple's MPS), OpenVINO on a CPU, torch where OpenVINO is not
     installed. The precision "auto" is bf16 where the hardware computes in it, else f32. Raises `VisionError` for
     an unknown name and `MissingDependencyError`.
     """
-    chosen = name or os.environ.get("VISION_ENGINE", "").strip().lower() or "auto"
+    chosen = name or configuration.current().vision_engine
     if chosen not in ENGINE_NAMES:
         raise VisionError(f"unknown engine {chosen!r} (VISION_ENGINE); use one of {', '.join(ENGINE_NAMES)}")
     if precision not in PRECISIONS:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from photos.vision import configuration
 from photos.vision.engines import Engine, get_engine
-from photos.vision.errors import UnknownModelError, VisionError
+from photos.vision.errors import UnknownModelError
 from photos.vision.masks import MAX_SEGMENTS_PER_IMAGE, MIN_SEGMENT_SIZE, choose_segments, segment_of
 from photos.vision.segmenters.sam_automatic import Masks, automatic_masks, full_masks, measure
-from photos.vision.segmenters.sam_model import WEIGHTS, EncodedImage, SamModel, load_sam
+from photos.vision.segmenters.sam_model import EncodedImage, SamModel, load_sam
+from photos.vision.segmenters.sam_weights import WEIGHTS
 from photos.vision.types import Box, Image, SegmentMask, WeightFile
 from photos.vision.weights import require
 
@@ -28,7 +29,7 @@ _CANDIDATES: Final = 6
 class SamSettings:
     """What is segmented and kept; `points_per_side` 0 means 16 on a CPU and 32 on a GPU.
 
-    `min_segment_size` is a fraction of the picture. In the environment the names are in capitals.
+    `min_segment_size` is a fraction of the picture.
     """
 
     points_per_side: int = 0
@@ -38,14 +39,15 @@ class SamSettings:
     min_segment_size: float = MIN_SEGMENT_SIZE
 
     @classmethod
-    def from_environment(cls) -> SamSettings:
-        """Return the settings of POINTS_PER_SIDE and so on; raises `VisionError` for what is no number."""
+    def configured(cls) -> SamSettings:
+        """Return the settings of the configuration in force."""
+        found = configuration.current()
         return cls(
-            points_per_side=int(_number("POINTS_PER_SIDE", 0)),
-            pred_iou_thresh=_number("PRED_IOU_THRESH", 0.88),
-            stability_score_thresh=_number("STABILITY_SCORE_THRESH", 0.95),
-            max_segments_per_image=int(_number("MAX_SEGMENTS_PER_IMAGE", MAX_SEGMENTS_PER_IMAGE)),
-            min_segment_size=_number("MIN_SEGMENT_SIZE", MIN_SEGMENT_SIZE),
+            points_per_side=found.points_per_side,
+            pred_iou_thresh=found.pred_iou_thresh,
+            stability_score_thresh=found.stability_score_thresh,
+            max_segments_per_image=found.max_segments_per_image,
+            min_segment_size=found.min_segment_size,
         )
 
 
@@ -57,7 +59,7 @@ class SamSegmenter:
     ) -> None:
         """Raises `UnknownModelError`, `WeightsMissingError` and `WeightsCorruptError`."""
         self.slug = slug
-        self.settings = settings or SamSettings.from_environment()
+        self.settings = settings or SamSettings.configured()
         chosen = engine or get_engine()
         self._model = SamModel(load_sam(require(weights_of(slug))), chosen)
         automatic = 16 if chosen.device.type == "cpu" else 32
@@ -114,11 +116,3 @@ def weights_of(slug: str) -> WeightFile:
     if slug not in SLUGS:
         raise UnknownModelError(f"unknown SAM segmenter {slug!r}; known: {', '.join(SLUGS)}")
     return WEIGHTS[SLUGS[slug]]
-
-
-def _number(name: str, default: float) -> float:
-    text = os.environ.get(name, "").strip()
-    try:
-        return float(text) if text else default
-    except ValueError as exc:
-        raise VisionError(f"{name}={text!r} is not a number") from exc

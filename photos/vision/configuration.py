@@ -1,0 +1,115 @@
+"""How vision is set up in this process: one value, asked for where it is needed.
+
+Alone, it is read from environment variables of the same names in capitals; a site gives its own source once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from photos.vision.errors import VisionError
+
+SAM_MODEL_TYPES: Final = ("vit_b", "vit_l", "vit_h")
+ENGINES: Final = ("auto", "torch", "openvino")
+
+_NUMBERS: Final[dict[str, tuple[type[int] | type[float], float, float]]] = {
+    "points_per_side": (int, 0, 64),
+    "pred_iou_thresh": (float, 0, 1),
+    "stability_score_thresh": (float, 0, 1),
+    "max_segments_per_image": (int, 1, 100),
+    "min_segment_size": (float, 0, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Where weights are, what computes, and how pictures are segmented.
+
+    `model_dir` is a folder; `points_per_side` 0 chooses 16 on a CPU and 32 on a GPU; the thresholds and
+    `min_segment_size`, a share of the picture, are in 0..1. Raises `VisionError` for a value outside.
+    """
+
+    model_dir: Path
+    vision_engine: str = "auto"
+    sam_model_type: str = "vit_b"
+    points_per_side: int = 0
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
+    max_segments_per_image: int = 10
+    min_segment_size: float = 0.01
+    extract_global_features: bool = True
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("vision_engine", ENGINES), ("sam_model_type", SAM_MODEL_TYPES)):
+            if getattr(self, name) not in allowed:
+                raise VisionError(f"unknown {getattr(self, name)!r} ({name.upper()}); use one of {', '.join(allowed)}")
+        for name, (_kind, least, most) in _NUMBERS.items():
+            if not least <= getattr(self, name) <= most:
+                raise VisionError(f"{name.upper()}={getattr(self, name)!r} must be between {least:g} and {most:g}")
+
+
+def read_configuration(values: Mapping[str, Any], *, base: Configuration | None = None) -> Configuration:
+    """Return a configuration from names in any case and values as text or as they are; the others are `base`'s.
+
+    Raises `VisionError` for an unknown name and for a value that cannot be read.
+    """
+    known = {field.name for field in fields(Configuration)}
+    given = {name.lower(): value for name, value in values.items() if value not in ("", None)}
+    if unknown := sorted(set(given) - known):
+        raise VisionError(f"unknown settings {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    start = {name: getattr(base, name) for name in known} if base else {"model_dir": default_model_dir()}
+    return Configuration(**{**start, **{name: _read(name, value) for name, value in given.items()}})
+
+
+def from_environment() -> Configuration:
+    """Return the configuration that the environment's variables make."""
+    return read_configuration(
+        {field.name: os.environ.get(field.name.upper(), "").strip() for field in fields(Configuration)}
+    )
+
+
+def default_model_dir() -> Path:
+    """Return `models` in DATA_DIR, else `data/models`."""
+    return (Path(os.environ.get("DATA_DIR") or "data") / "models").expanduser().absolute()
+
+
+_source: Callable[[], Configuration] = from_environment
+
+
+def current() -> Configuration:
+    """Return the configuration in force."""
+    return _source()
+
+
+def use(source: Callable[[], Configuration]) -> Callable[[], Configuration]:
+    """Have `current` ask `source` from now on; returns the former one."""
+    global _source
+    former, _source = _source, source
+    return former
+
+
+def _read(name: str, value: Any) -> Any:
+    if name == "model_dir":
+        return Path(value).expanduser().absolute()
+    if name == "extract_global_features":
+        return _read_bool(name, value)
+    if name not in _NUMBERS:
+        return str(value)
+    kind = _NUMBERS[name][0]
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as exc:
+        raise VisionError(f"{name.upper()}={value!r} is not a number") from exc
+
+
+def _read_bool(name: str, value: Any) -> bool:
+    word = str(value).lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off"}:
+        return False
+    raise VisionError(f"{name.upper()}={value!r}: use yes or no")
