@@ -111,13 +111,25 @@ class _Use:
 
     def finish_start(self) -> None:
         """Wait until the server answers."""
+        deadline = time.monotonic() + _START_LIMIT_S
         try:
-            if self._starting:
-                self._starting = False
-                self._hear_keeper()
-            self._await_answer()
+            while self._starting or self.keeper_lock.is_free() or not self._server.answers():
+                self._advance_start()
+                if time.monotonic() > deadline:
+                    raise EmbeddedServerError(
+                        f"{self._server.name} does not answer; see {log_dir(self._server.data_dir)}"
+                    )
+                time.sleep(_LOOK_EVERY_S)
         finally:
             self._start.release()
+
+    def _advance_start(self) -> None:
+        """Hear the keeper that we spawned, or spawn one where the one that ran is gone."""
+        if self._starting:
+            self._starting = False
+            self._hear_keeper()
+        elif self.keeper_lock.is_free():
+            self._spawn_keeper()
 
     def leave(self) -> None:
         self._was_last = False
@@ -169,13 +181,6 @@ class _Use:
             )
         if problem := json.loads(line)["problem"]:
             raise EmbeddedServerError(problem)
-
-    def _await_answer(self) -> None:
-        deadline = time.monotonic() + _START_LIMIT_S
-        while not self._server.answers():
-            if self.keeper_lock.is_free() or time.monotonic() > deadline:
-                raise EmbeddedServerError(f"{self._server.name} does not answer; see {log_dir(self._server.data_dir)}")
-            time.sleep(_LOOK_EVERY_S)
 
     def _reap(self) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
