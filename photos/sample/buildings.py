@@ -15,7 +15,7 @@ from photos.sample.scene import Surface, Vector
 from photos.sample.town import Place, Recipe
 
 NEIGHBOURS: Final = (
-    Recipe("brick", ((170, 110, 84), (186, 126, 96)), floors=3, bays=4, roof="gable", features=("shops",)),
+    Recipe("brick", ((170, 110, 84), (186, 126, 96)), floors=3, bays=4, roof="gable"),
     Recipe(
         "plaster",
         ((222, 196, 150), (200, 170, 120)),

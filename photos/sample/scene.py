@@ -86,7 +86,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Light:
-    """Sunlight from a direction, and the sky's, as factors per colour; `haze_m` is the distance that whitens by 63 %."""
+    """Sunlight from a direction, and the sky's, as factors per colour; `haze_m` is the distance that whitens 63 %."""
 
     sun: Vector
     sun_colour: Vector
@@ -105,7 +105,7 @@ class Light:
 
 
 def render(surfaces: Sequence[Surface], camera: Camera, light: Light, sky: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what the camera sees, (H, W, 3) float32 in 0..255: the nearest surface at each pixel, in light and haze."""
+    """Return what the camera sees, (H, W, 3) float32 in 0..255: the nearest surface everywhere, in light and haze."""
     picture = sky.copy()
     nearness = np.zeros(picture.shape[:2], np.float32)
     for surface in surfaces:

@@ -125,14 +125,18 @@ def _person(rng: np.random.Generator) -> tuple[Texture, float, float]:
     coat = toned(random_colour(rng), 0.8)
     legs = toned(coat, 0.5)
     for colour, points in (
-        (legs, [(0.26, 0), (0.36, 0.85), (0.44, 0.85), (0.56, 0)]),
-        (coat, [(0.2, 0.75), (0.24, h - 0.33), (0.58, h - 0.33), (0.62, 0.75)]),
+        (legs, [(0.27, 0), (0.26, 0.8), (0.4, 0.8), (0.37, 0)]),
+        (legs, [(0.44, 0), (0.41, 0.8), (0.55, 0.8), (0.56, 0)]),
+        (coat, [(0.22, 0.62), (0.2, h - 0.42), (0.3, h - 0.3), (0.51, h - 0.3), (0.61, h - 0.42), (0.59, 0.62)]),
+        (toned(coat, 0.85), [(0.12, 0.72), (0.16, h - 0.46), (0.22, h - 0.38), (0.23, 0.74)]),
+        (toned(coat, 0.85), [(0.58, 0.74), (0.59, h - 0.38), (0.65, h - 0.46), (0.69, 0.72)]),
     ):
         corners = np.array([p.corner(x, y) for x, y in points], np.int32)
         cv2.fillPoly(p.pixels, [corners], colour)
         cv2.fillPoly(mask, [corners], (255.0,))
-    for canvas, colour in ((p.pixels, (206, 166, 140)), (mask, (255.0,))):
-        cv2.circle(canvas, p.corner(0.41, h - 0.18), round(0.14 * p.density), colour, -1, cv2.LINE_AA)
+    head, radius = p.corner(0.405, h - 0.14), round(0.11 * p.density)
+    cv2.circle(p.pixels, head, radius, (206, 166, 140), -1, cv2.LINE_AA)
+    cv2.circle(mask, head, radius, (255.0,), -1, cv2.LINE_AA)
     return _done(p, mask), w, h
 
 
