@@ -112,6 +112,9 @@ def test_lora_comes_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("DINOV2_LORA_RANK", "8")
     monkeypatch.setenv("DINOV2_LORA_ALPHA", "4")
     assert Lora.from_environment() == Lora(tmp_path / "a.safetensors", 8, 4.0)
+    monkeypatch.setenv("DINOV2_LORA_RANK", "eight")
+    with pytest.raises(VisionError, match="DINOV2_LORA_RANK"):
+        Lora.from_environment()
 
 
 def test_it_rejects_lora_that_does_not_fit(folder, tmp_path):

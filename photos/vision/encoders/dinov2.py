@@ -43,8 +43,11 @@ class Lora:
         path = os.environ.get("DINOV2_LORA_WEIGHTS", "").strip()
         if not path:
             return None
-        rank = int(os.environ.get("DINOV2_LORA_RANK") or 16)
-        return cls(Path(path), rank, float(os.environ.get("DINOV2_LORA_ALPHA") or rank))
+        try:
+            rank = int(os.environ.get("DINOV2_LORA_RANK") or 16)
+            return cls(Path(path), rank, float(os.environ.get("DINOV2_LORA_ALPHA") or rank))
+        except ValueError as exc:
+            raise VisionError(f"DINOV2_LORA_RANK and DINOV2_LORA_ALPHA have to be numbers: {exc}") from exc
 
 
 def adapted(spec: EncoderSpec, lora: Lora) -> EncoderSpec:
@@ -70,9 +73,13 @@ class DinoV2Encoder:
         self._vision = VisionTower(spec, network, VIEW, engine=engine)
         self._inverting = None
         if INVERTED in spec.slug:
-            tower, last = tower_of_timm(network), network.blocks[-1]
             self._inverting = MaskInvertingTower(
-                self._vision, network, tower, last, settings=settings_of(spec.slug), spec=spec
+                self._vision,
+                network,
+                network.blocks[-1],
+                read_tower=tower_of_timm,
+                settings=settings_of(spec.slug),
+                spec=spec,
             )
 
     def encode(self, images: Sequence[Image]) -> list[Vector | None]:

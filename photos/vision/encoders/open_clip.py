@@ -68,8 +68,8 @@ class InvertingOpenClipEncoder(OpenClipEncoder):
         self._inverting = MaskInvertingTower(
             self._vision,
             visual,
-            tower_of_open_clip(visual),
             blocks[-1],
+            read_tower=tower_of_open_clip,
             settings=settings_of(self.spec.slug),
             spec=self.spec,
         )

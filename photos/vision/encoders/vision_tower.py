@@ -71,9 +71,9 @@ class MaskInvertingTower:
         self,
         base: VisionTower,
         visual: nn.Module,
-        tower: Tower,
         last_block: nn.Module,
         *,
+        read_tower: Callable[[nn.Module], Tower],
         settings: MaskInversion,
         spec: EncoderSpec,
     ) -> None:
@@ -81,7 +81,7 @@ class MaskInvertingTower:
         self.settings = settings
         self._base = base
         self._visual = visual.float().eval().requires_grad_(False).to(base.engine.device)
-        self._tower = tower
+        self._tower = read_tower(self._visual)  # once it is where it runs
         self._last_block = last_block
 
     def encode(self, images: Sequence[Image]) -> list[Vector | None]:

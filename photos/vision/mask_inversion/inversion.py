@@ -29,6 +29,7 @@ class MaskInversion:
     global_features: bool = True
 
 
+@torch.enable_grad()
 def invert_masks(
     attention: LastAttention,
     global_feature: Tensor,
