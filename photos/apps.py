@@ -18,9 +18,12 @@ class PhotosConfig(AppConfig):
 
     def ready(self) -> None:
         from photos import receivers
+        from photos.services import indexing, places, vocabulary
         from photos.vision import configuration
 
         receivers.connect()
+        indexing.register_reconciler("places", places.requeue)
+        indexing.register_reconciler("vocabularies", vocabulary.requeue)
         configuration.use(vision_configuration)
 
 

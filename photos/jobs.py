@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from photos.services import indexing
+from typing import Final
+
+from photos.models import EmbeddingSpace
+from photos.services import indexing, places, vocabulary
+
+RETAG_S: Final = 60.0
+"""Then other jobs get their turn; the reconciler has the rest done."""
 
 
 def index_photo(photo_id: int) -> bool:
     """Index a photo, if it still needs it and nobody else is at it."""
-    return indexing.index_now(photo_id)
+    done = indexing.index_now(photo_id)
+    places.tag_place(photo_id)
+    return done
+
+
+def tag_place(photo_id: int) -> bool:
+    """Give a photo the tags of its place, if they are not its own yet."""
+    return places.tag_place(photo_id)
+
+
+def retag(space_id: int) -> bool:
+    """Tag the photos anew from the vectors of a space, for a while."""
+    space = EmbeddingSpace.objects.filter(pk=space_id).first()
+    return space is not None and vocabulary.retag(space, limit_s=RETAG_S)

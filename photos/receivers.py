@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from photos.models import Photo, PhotoState
-from photos.services import cleaning, indexing
+from photos.services import cleaning, indexing, places
 
 _CALLS_FOR_INDEXING: Final = {"image", "state"}
 _FORMER: Final = "_former_picture"
@@ -21,6 +21,7 @@ _FORMER: Final = "_former_picture"
 def connect() -> None:
     pre_save.connect(remember_former_picture, sender=Photo, dispatch_uid="photos.remember_former_picture")
     post_save.connect(index_saved, sender=Photo, dispatch_uid="photos.index_saved")
+    post_save.connect(note_moved, sender=Photo, dispatch_uid="photos.note_moved")
     pre_delete.connect(release_photos, sender=get_user_model(), dispatch_uid="photos.release_photos")
     post_delete.connect(clean_deleted, sender=Photo, dispatch_uid="photos.clean_deleted")
 
@@ -30,6 +31,15 @@ def remember_former_picture(instance: Photo, *, raw: bool, **_: Any) -> None:
     if not raw and instance.pk and instance.image and not getattr(instance.image, "_committed", True):
         former = Photo.objects.filter(pk=instance.pk).values_list("image", "sha256").first()
         instance.__dict__[_FORMER] = former
+
+
+def note_moved(
+    instance: Photo, *, raw: bool, created: bool, update_fields: Iterable[str] | None = None, **_: Any
+) -> None:
+    """Take back what tags say of a place where a photo is not, or not to be known to be, any more."""
+    if raw or created or (update_fields is not None and not places.LOCATION_FIELDS & set(update_fields)):
+        return
+    places.forget_moved([instance.pk])
 
 
 def index_saved(instance: Photo, *, raw: bool, update_fields: Iterable[str] | None = None, **_: Any) -> None:

@@ -217,6 +217,24 @@ def write_segment_vectors(space: SpaceKey, vectors: Mapping[int, Mapping[int, Ve
     _copy(SEGMENT_TABLE, ("space_id", "photo_id", "rank", "vector"), ("int8", "int8", "int2"), rows)
 
 
+def read_vectors(space: SpaceKey, photo_ids: Iterable[int]) -> tuple[dict[int, Vector], dict[int, dict[int, Vector]]]:
+    """Return the vectors of photos by id, and their segments' by id and rank, of those that have any."""
+    ids = list(photo_ids)
+    whole = sql.SQL("SELECT e.photo_id, {} FROM photos_photoembedding e WHERE e.space_id = {} AND e.photo_id = ANY(%s)")
+    parts = sql.SQL(
+        "SELECT s.photo_id, s.rank, {} FROM photos_segmentembedding s"
+        " WHERE s.space_id = {} AND s.photo_id = ANY(%s) ORDER BY s.photo_id, s.rank"
+    )
+    ranked: dict[int, dict[int, Vector]] = {}
+    with binary_cursor() as cursor:
+        cursor.execute(whole.format(vector_bytes_sql(), sql.Literal(space.pk)), [ids])
+        photos = {photo_id: from_bytes(data) for photo_id, data in cursor.fetchall()}
+        cursor.execute(parts.format(vector_bytes_sql(alias="s"), sql.Literal(space.pk)), [ids])
+        for photo_id, rank, data in cursor.fetchall():
+            ranked.setdefault(photo_id, {})[rank] = from_bytes(data)
+    return photos, ranked
+
+
 def delete_vectors(table: str, space: SpaceKey, photo_ids: Iterable[int]) -> None:
     statement = sql.SQL("DELETE FROM {} WHERE space_id = {} AND photo_id = ANY(%s)")
     with binary_cursor() as cursor:

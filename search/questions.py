@@ -13,6 +13,7 @@ from django.utils import timezone
 from photos.exif import ExifFacts, read_exif
 from photos.intake import upload_limits
 from photos.models import EmbeddingSpace, LocalFeatures, Photo, PhotoEmbedding, Segment, SegmentEmbedding
+from photos.services import vocabulary
 from photos.services.reading import WORKING_SIDE
 from photos.vision import registry
 from photos.vision.describe import describe_image
@@ -60,6 +61,8 @@ def describe_query(
     """Return the query that a picture asks in `space`, None for one that shows nothing (a blank one)."""
     described = describe_image(
         image,
+        vocabulary=vocabulary.load_vocabulary(space),
+        tag_cut=vocabulary.tag_cut(space),
         encoder=registry.get_encoder(space.encoder),
         segmenter=registry.get_segmenter(space.segmenter),
         progress=progress,

@@ -23,6 +23,9 @@ class EmbeddingSpace(models.Model):
 
     `slug` names it, `encoder` and `segmenter` what fills it, `spec` the encoder's full specification at the
     time the space was made. At most one space is active: the one that searches use.
+
+    `vocabulary` is the digest of the words that its photos' tags were last worked out with, `retagged_up_to` the
+    id of the photo that this has come to, None once it is done.
     """
 
     slug = models.SlugField(max_length=100, unique=True)
@@ -32,6 +35,8 @@ class EmbeddingSpace(models.Model):
     spec = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=SpaceState, default=SpaceState.BUILDING)
     created_at = models.DateTimeField(auto_now_add=True)
+    vocabulary = models.CharField(max_length=64, blank=True, default="", editable=False)
+    retagged_up_to = models.BigIntegerField(null=True, editable=False)
     activated_at = models.DateTimeField(null=True, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
 

@@ -29,6 +29,9 @@ INDEX_FIELDS: Final = frozenset(
 )
 """Owned by `photos.services.indexing`: a plain save of a photo read earlier must not undo a worker's steps."""
 
+_PLACE_FIELDS: Final = frozenset({"tagged_latitude", "tagged_longitude"})
+"""Owned by `photos.services.places` in the same way."""
+
 
 def image_path(photo: Photo, filename: str) -> str:
     """Store by uuid, never by the name a stranger chose; the suffix follows the content's format."""
@@ -53,6 +56,14 @@ def public_coordinate(name: str, limit: int) -> Case:
         default=None,
         output_field=models.FloatField(),
     )
+
+
+def place_untagged() -> Q:
+    """The condition of photos whose place tags are not those of the public point."""
+    differs = Q(public_latitude__lt=F("tagged_latitude")) | Q(public_latitude__gt=F("tagged_latitude"))
+    differs |= Q(public_longitude__lt=F("tagged_longitude")) | Q(public_longitude__gt=F("tagged_longitude"))
+    missing = Q(public_latitude__isnull=False, tagged_latitude__isnull=True)
+    return missing | Q(public_latitude__isnull=True, tagged_latitude__isnull=False) | differs
 
 
 class Photo(models.Model):
@@ -101,6 +112,9 @@ class Photo(models.Model):
         output_field=models.FloatField(null=True),
         db_persist=True,
     )
+
+    tagged_latitude = models.FloatField(null=True, editable=False, help_text=_("the public point of its place tags"))
+    tagged_longitude = models.FloatField(null=True, editable=False)
 
     state = models.CharField(_("state"), max_length=12, choices=PhotoState, default=PhotoState.PENDING, editable=False)
     stage = models.CharField(max_length=20, blank=True, default="", editable=False)
@@ -182,6 +196,7 @@ class Photo(models.Model):
                 name="photo_unfinished",
                 condition=Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING]),
             ),
+            models.Index(fields=["id"], name="photo_place_untagged", condition=place_untagged()),
             # the GiST index on the public point stands in a migration: Django has no point type without GEOS
         ]
 
@@ -238,7 +253,7 @@ class Photo(models.Model):
             field.name
             for field in self._meta.concrete_fields
             if not (field.primary_key or field.generated or field.attname in deferred)
-            and (field.name not in INDEX_FIELDS or field.name in changed)
+            and (field.name not in INDEX_FIELDS | _PLACE_FIELDS or field.name in changed)
         }
 
     def _take_new_picture(self) -> set[str]:

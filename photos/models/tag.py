@@ -13,13 +13,26 @@ class TagSource(models.TextChoices):
 
 
 class Tag(models.Model):
-    """A tag; `external_id` is for instance a Wikidata QID, `is_place` marks the name of a place."""
+    """A tag; `external_id` is for instance a Wikidata QID, `is_place` marks the name of a place.
+
+    A model looks for the tags that are `in_vocabulary`, by their `prompt`, else by their name.
+    """
 
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(max_length=100, unique=True, allow_unicode=True)
     category = models.CharField(_("category"), max_length=50, blank=True, default="")
     external_id = models.CharField(_("external id"), max_length=50, blank=True, default="")
     is_place = models.BooleanField(_("is a place"), default=False)
+    in_vocabulary = models.BooleanField(
+        _("in the vocabulary"), default=False, help_text=_("models look for it in photos and their segments")
+    )
+    prompt = models.CharField(
+        _("prompt"),
+        max_length=200,
+        blank=True,
+        default="",
+        help_text=_('what a model looks for, as it stands after "a photo of"; empty: the name with its article'),
+    )
 
     class Meta:
         verbose_name = _("tag")
@@ -27,6 +40,11 @@ class Tag(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(name="tag_name_not_empty", condition=~Q(name="") & ~Q(slug="")),
+            models.CheckConstraint(
+                name="tag_place_not_in_vocabulary",
+                condition=~Q(is_place=True, in_vocabulary=True),
+                violation_error_message=_("The name of a place cannot be in the vocabulary."),
+            ),
             models.UniqueConstraint(fields=["external_id"], name="tag_external_id_once", condition=~Q(external_id="")),
         ]
 

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from photos import derivatives, vectors
 from photos.models import EmbeddingSpace, LocalFeatures, Photo, Segment
 from photos.models.embedding import SpaceState
-from photos.services import leases
+from photos.services import leases, vocabulary
 from photos.services.reading import read_photo
 from photos.services.spaces import current_spaces
-from photos.services.tagging import set_automatic_tags
-from photos.vision import registry, types
+from photos.services.tagging import set_automatic_tags_of
+from photos.vision import configuration, registry, types
 from photos.vision.describe import describe_image
 from photos.vision.images import DecodedImage
 from photos.vision.masks import encode_rle
 from photos.vision.matching.features import to_bytes
+from photos.vision.tags import Vocabulary
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Description:
     photo_vectors: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     segment_vectors: dict[int, dict[int, NDArray[np.float32]]] = field(default_factory=dict)
     tags: dict[str, float] = field(default_factory=dict)
+    segment_tags: dict[tuple[str, int], dict[str, float]] = field(default_factory=dict)
     spaces: list[EmbeddingSpace] = field(default_factory=list)
     local_features: list[types.LocalFeatures] = field(default_factory=list)
 
@@ -72,11 +74,13 @@ def index_leased(lease: leases.Lease) -> None:
 def describe(image: DecodedImage, spaces: Sequence[EmbeddingSpace], *, progress: Callable[[str], None]) -> Description:
     """Describe a picture in each space; each segmenter and the local features are worked out once."""
     result = Description(spaces=list(spaces))
+    tagging = vocabulary.tagging_space()
     segmenters: dict[str, SegmentedOnce] = {}
     for space in spaces:
         if space.segmenter not in segmenters:
             segmenters[space.segmenter] = SegmentedOnce(space.segmenter, registry.get_segmenter(space.segmenter))
-        _add_space(result, image, space, segmenters[space.segmenter], progress)
+        words = vocabulary.load_vocabulary(space) if space == tagging else None
+        _add_space(result, image, space, segmenters[space.segmenter], words, progress)
     return result
 
 
@@ -85,6 +89,7 @@ def _add_space(
     image: DecodedImage,
     space: EmbeddingSpace,
     segmenter: SegmentedOnce,
+    words: Vocabulary | None,
     progress: Callable[[str], None],
 ) -> None:
     found = describe_image(
@@ -92,6 +97,9 @@ def _add_space(
         encoder=registry.get_encoder(space.encoder),
         segmenter=segmenter,
         with_local_features=not result.local_features,
+        with_global=configuration.current().extract_global_features,
+        vocabulary=words,
+        tag_cut=vocabulary.tag_cut(space),
         progress=progress,
     )
     if found.local_features is not None:
@@ -101,7 +109,13 @@ def _add_space(
     ranked = {segmenter.rank_of(one.segment): one for one in found.segments}
     result.segment_vectors[space.pk] = {rank: one.embedding for rank, one in ranked.items()}
     result.segments.update({(segmenter.slug, rank): one.segment for rank, one in ranked.items()})
-    result.tags.update({tag.slug: tag.score for tag in found.tags})
+    if words is not None:
+        result.tags.update(_scores(found.tags))
+        result.segment_tags.update({(segmenter.slug, rank): _scores(one.tags) for rank, one in ranked.items()})
+
+
+def _scores(found: Sequence[types.TagScore]) -> dict[str, float]:
+    return {tag.slug: tag.score for tag in found}
 
 
 def write(lease: leases.Lease, description: Description) -> None:
@@ -114,9 +128,10 @@ def write(lease: leases.Lease, description: Description) -> None:
         kept = EmbeddingSpace.objects.select_for_update(of=("self",), no_key=True).exclude(state=SpaceState.RETIRED)
         for space in kept.filter(pk__in=[space.pk for space in description.spaces]):
             _write_vectors(lease.photo_id, space, description)
-        _write_segments(lease.photo_id, description)
+        segment_ids = _write_segments(lease.photo_id, description)
         _write_local_features(lease.photo_id, description)
-        set_automatic_tags(lease.photo_id, description.tags)
+        of_segments = {segment_ids[key]: scores for key, scores in description.segment_tags.items()}
+        set_automatic_tags_of({lease.photo_id: description.tags}, of_segments)
 
 
 def _write_vectors(photo_id: int, space: EmbeddingSpace, description: Description) -> None:
@@ -128,8 +143,8 @@ def _write_vectors(photo_id: int, space: EmbeddingSpace, description: Descriptio
     vectors.write_segment_vectors(space, {photo_id: description.segment_vectors.get(space.pk, {})})
 
 
-def _write_segments(photo_id: int, description: Description) -> None:
-    """Update segments in place, so that a person's tags on them stay."""
+def _write_segments(photo_id: int, description: Description) -> dict[tuple[str, int], int]:
+    """Update segments in place, so that a person's tags on them stay; returns their ids."""
     rows = [_segment_row(photo_id, slug, rank, one) for (slug, rank), one in description.segments.items()]
     kept = {(row.segmenter, row.rank) for row in rows}
     stale = [
@@ -140,7 +155,8 @@ def _write_segments(photo_id: int, description: Description) -> None:
     Segment.objects.filter(pk__in=stale).delete()
     keys = ["photo", "segmenter", "rank"]
     facts = [field.name for field in Segment._meta.concrete_fields if field.name not in {"id", *keys}]
-    Segment.objects.bulk_create(rows, update_conflicts=True, unique_fields=keys, update_fields=facts)
+    written = Segment.objects.bulk_create(rows, update_conflicts=True, unique_fields=keys, update_fields=facts)
+    return {(row.segmenter, row.rank): row.pk for row in written}
 
 
 def _segment_row(photo_id: int, segmenter: str, rank: int, segment: types.SegmentMask) -> Segment:

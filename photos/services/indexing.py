@@ -20,7 +20,13 @@ from photos.errors import LeaseLostError
 from photos.models import Photo, PhotoState
 from photos.services import leases
 from photos.services.describing import index_leased
-from photos.vision.errors import VisionError
+from photos.vision.errors import (
+    MissingDependencyError,
+    UnknownModelError,
+    VisionError,
+    WeightsCorruptError,
+    WeightsMissingError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +34,14 @@ JOB: Final = "photos.jobs.index_photo"
 PREFIX: Final = "photo"
 QUEUE_DEPTH: Final = 1000
 """Up to so many photos the reconciler puts into Redis; the others wait in PostgreSQL."""
+
+_NOT_THE_PICTURES_FAULT: Final = (
+    MissingDependencyError,
+    UnknownModelError,
+    WeightsCorruptError,
+    WeightsMissingError,
+)
+"""A model that this machine lacks: the photos wait until it is there."""
 
 _LOCK: Final = 0x7265636E
 _reconcilers: Final[dict[str, Callable[[], int]]] = {}
@@ -89,6 +103,9 @@ def _attempt(lease: leases.Lease) -> bool:
         logger.info("%s", exc)
     except FileNotFoundError:
         leases.refuse(lease, reason="The picture's file is missing.")
+    except _NOT_THE_PICTURES_FAULT as exc:
+        logger.error("photo %d waits: %s", lease.photo_id, exc)  # noqa: TRY400 - the message says what to do
+        leases.give_back(lease, reason=str(exc), count_attempt=False)
     except VisionError as exc:
         logger.warning("photo %d: %s", lease.photo_id, exc)
         settle = leases.refuse if exc.permanent else leases.give_back

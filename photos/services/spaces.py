@@ -10,6 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from photos import vectors
@@ -92,8 +93,15 @@ def create_space(slug: str, *, encoder: str | None = None, segmenter: str | None
             spec=dataclasses.asdict(spec),
         )
         vectors.create_partitions(space)
+        transaction.on_commit(lambda: _note_visible(space), robust=True)
     logger.info("made the space %s (%d dimensions)", slug, spec.dimensions)
     return space
+
+
+def _note_visible(space: EmbeddingSpace) -> None:
+    """Count the space's age from when workers can see it: photos claimed before that are not described in it."""
+    EmbeddingSpace.objects.filter(pk=space.pk).update(created_at=Now())
+    space.refresh_from_db()
 
 
 def activate_space(space: EmbeddingSpace, *, force: bool = False) -> EmbeddingSpace:
@@ -107,11 +115,16 @@ def activate_space(space: EmbeddingSpace, *, force: bool = False) -> EmbeddingSp
         current = EmbeddingSpace.objects.get(pk=space.pk)
         if current.state == SpaceState.RETIRED:
             raise SpaceStateError(f"the space {current.slug!r} is retired: its vectors are gone")
-        remaining = 0 if force else remaining_photos(current)
+        remaining = 0 if force else _blocking_photos(current)
         if remaining:
             raise SpaceIncompleteError(f"{remaining} photos are not described in {current.slug!r} yet")
         EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).exclude(pk=space.pk).update(state=SpaceState.BUILDING)
-        EmbeddingSpace.objects.filter(pk=space.pk).update(state=SpaceState.ACTIVE, activated_at=timezone.now())
+        EmbeddingSpace.objects.filter(pk=space.pk).update(
+            state=SpaceState.ACTIVE,
+            activated_at=timezone.now(),
+            vocabulary="",  # its tags are to be worked out anew: those that stand come from another space
+            retagged_up_to=None,
+        )
     space.refresh_from_db()
     return space
 
@@ -139,6 +152,13 @@ def described_before_newest() -> Q:
 def remaining_photos(space: EmbeddingSpace) -> int:
     """Count the photos that still have to be described in `space`; those that cannot be are not counted."""
     unfinished = Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING])
+    older = Q(state=PhotoState.READY, indexed_at__lt=space.created_at)
+    return Photo.objects.filter(unfinished | older).count()
+
+
+def _blocking_photos(space: EmbeddingSpace) -> int:
+    """Count the photos that searches would lose by a swap: those that came after the space do not wait for it."""
+    unfinished = Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING], created_at__lt=space.created_at)
     older = Q(state=PhotoState.READY, indexed_at__lt=space.created_at)
     return Photo.objects.filter(unfinished | older).count()
 

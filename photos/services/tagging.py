@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils.text import slugify
 
 from photos.errors import InvalidTagError
-from photos.models import Photo, PhotoTag, Tag, TagSource
+from photos.models import Photo, PhotoTag, SegmentTag, Tag, TagSource
+
+MAX_NAME: Final = 100
 
 
 def get_or_create_tag(name: str, *, category: str = "", is_place: bool = False) -> Tag:
-    """Return the tag of that name, whatever its case; raises `InvalidTagError` for one without letters."""
-    clean = " ".join(name.replace("\0", "").split())[:100]
-    slug = slugify(clean, allow_unicode=True)[:100].strip("-_")
+    """Return the tag of that name, whatever its case; raises `InvalidTagError` for one without letters.
+
+    A place that is called like a word of the vocabulary has a tag of its own.
+    """
+    clean = " ".join(name.replace("\0", "").split())[:MAX_NAME]
+    slug = slugify(clean, allow_unicode=True)[:MAX_NAME].strip("-_")
     if not slug:
         raise InvalidTagError(f"{name!r} is no tag: it needs a letter or a digit")
+    if is_place and Tag.objects.filter(slug=slug, in_vocabulary=True).exists():
+        slug = f"{slug[: MAX_NAME - 6]}-place"
     tag, made = Tag.objects.get_or_create(
         slug=slug, defaults={"name": clean, "category": category, "is_place": is_place}
     )
@@ -38,14 +46,33 @@ def set_tags(photo: Photo, names: Iterable[str | Tag], *, source: str = TagSourc
 
 
 def set_automatic_tags(photo_id: int, scores: Mapping[str, float]) -> None:
-    """Make a model's findings, by slug, the photo's automatic tags; place tags and a person's are left alone."""
-    stale = PhotoTag.objects.filter(photo_id=photo_id, source=TagSource.AUTOMATIC, tag__is_place=False)
-    with transaction.atomic():
-        stale.exclude(tag__slug__in=scores).delete()
-        for slug, score in scores.items():
-            tag = get_or_create_tag(slug.replace("-", " "))
-            given, made = PhotoTag.objects.get_or_create(
-                photo_id=photo_id, tag=tag, defaults={"source": TagSource.AUTOMATIC, "score": score}
-            )
-            if not made and given.source == TagSource.AUTOMATIC:
-                PhotoTag.objects.filter(pk=given.pk).update(score=score)
+    """Make a model's findings, by slug, the photo's automatic tags; its segments' go, place tags stay."""
+    set_automatic_tags_of({photo_id: scores}, {})
+
+
+@transaction.atomic
+def set_automatic_tags_of(
+    photos: Mapping[int, Mapping[str, float]], segments: Mapping[int, Mapping[str, float]]
+) -> None:
+    """Make a model's findings the automatic tags of photos, by id, and of all their segments, by the segment's id.
+
+    Scores are by slug. Place tags and whatever a person said are left alone.
+    """
+    tags = _tags_by_slug({slug for scores in (*photos.values(), *segments.values()) for slug in scores})
+    PhotoTag.objects.filter(photo__in=photos, source=TagSource.AUTOMATIC, tag__is_place=False).delete()
+    SegmentTag.objects.filter(segment__photo__in=photos, source=TagSource.AUTOMATIC).delete()
+    rows = [PhotoTag(photo_id=pk, **fields) for pk, fields in _fields(photos, tags)]
+    PhotoTag.objects.bulk_create(rows, ignore_conflicts=True, batch_size=2000)
+    of_segments = [SegmentTag(segment_id=pk, **fields) for pk, fields in _fields(segments, tags)]
+    SegmentTag.objects.bulk_create(of_segments, ignore_conflicts=True, batch_size=2000)
+
+
+def _fields(found: Mapping[int, Mapping[str, float]], tags: Mapping[str, Tag]) -> Iterable[tuple[int, dict[str, Any]]]:
+    for pk, scores in sorted(found.items()):
+        for slug, score in sorted(scores.items()):
+            yield pk, {"tag": tags[slug], "score": score, "source": TagSource.AUTOMATIC}
+
+
+def _tags_by_slug(slugs: set[str]) -> dict[str, Tag]:
+    known = Tag.objects.in_bulk(slugs, field_name="slug")
+    return {slug: known.get(slug) or get_or_create_tag(slug.replace("-", " ")) for slug in slugs}

@@ -45,7 +45,7 @@ def _signals_stay():
 
 
 def queued() -> list[int]:
-    return [job.args[0] for job in django_rq.get_queue("index").jobs]
+    return [job.args[0] for job in django_rq.get_queue("index").jobs if job.func_name == indexing.JOB]
 
 
 def fresh(photo: Photo) -> Photo:
