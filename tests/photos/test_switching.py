@@ -1,0 +1,221 @@
+"""From the weightless space to SAM and CLIP, through the commands, on small random checkpoints."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+
+import django_rq
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from photos.errors import SpaceIncompleteError, SpaceStateError
+from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoTag, Segment, SegmentEmbedding, SegmentTag, Tag
+from photos.services import indexing, spaces, switching, vocabulary
+from photos.vision import registry
+from tests.photos.networks import CLIP_FILE, SAM_FILE, SETTINGS, SPACE, write_models
+from tests.photos.pictures import jpeg
+from tests.photos.workers import running_worker, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory):
+    registry.forget_made()
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def networks(models_folder, settings):
+    """The site of this process set up for the small checkpoints."""
+    settings.MODEL_DIR = models_folder
+    for name, value in SETTINGS.items():
+        setattr(settings, name, value)
+    return models_folder
+
+
+def models(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("models", *arguments, stdout=out, stderr=out, verbosity=0)
+    return out.getvalue()
+
+
+def activate_beside(add, index):
+    """A classical photo, then the space with networks, active."""
+    photo = index(add(1))
+    models("activate", SPACE, "--own-weights", "--no-wait")
+    index(photo)
+    assert "Searches use" in models("activate", SPACE, "--own-weights", "--no-wait")
+    return photo
+
+
+def vectors_of(space: EmbeddingSpace) -> list[tuple[int, list[float]]]:
+    rows = PhotoEmbedding.objects.filter(space=space).order_by("photo_id").values_list("photo_id", "vector")
+    return [(pk, np.asarray(vector).tolist()) for pk, vector in rows]
+
+
+@pytest.mark.slow
+def test_a_worker_fills_it_while_the_old_one_answers(space, networks, add, media_root, tmp_path):
+    """Saved, segmented by SAM, described by CLIP, tagged, searched, and told as JSON: by a real worker."""
+    from search.questions import describe_query
+    from search.services import search_by_image, similar_to_photo
+    from search.types import Filters
+
+    environment = {name: str(value) for name, value in SETTINGS.items()}
+    answers: list[str] = []
+    with running_worker(media_root, tmp_path / "log", MODEL_DIR=str(networks), **environment) as worker:
+        photos = [add(number, latitude=48.85, longitude=2.35) for number in range(4)]
+        wait_until(lambda: Photo.objects.filter(state="ready").count() == 4, timeout_s=60)
+        over = threading.Event()
+
+        def ask() -> None:
+            while not over.is_set():
+                answers.append(similar_to_photo(photos[0], viewer=None).space)
+                time.sleep(0.1)
+            connection.close()
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            told = models("activate", SPACE, "--own-weights")
+        finally:
+            over.set()
+            asking.join()
+        assert "Searches use clip-vit-b-32-openai now." in told, worker.log()
+        vocabulary.set_tag_cut(spaces.active_space(), 0.0)  # random networks are sure of nothing
+        wait_until(lambda: SegmentTag.objects.exists() and vocabulary.requeue() == 0, timeout_s=30)
+    assert answers[0] == "classical-512"
+    assert set(answers) <= {"classical-512", SPACE}
+    assert answers == sorted(answers)  # once swapped, never back
+    clip = spaces.active_space()
+    assert (clip.slug, clip.segmenter, clip.dimensions) == (SPACE, "sam-vit-b", 512)
+    assert PhotoEmbedding.objects.filter(space=clip).count() == 4
+    ranks = set(SegmentEmbedding.objects.filter(space=clip).values_list("photo_id", "rank"))
+    assert ranks
+    assert ranks <= set(Segment.objects.filter(segmenter="sam-vit-b").values_list("photo_id", "rank"))
+    assert set(PhotoTag.objects.filter(tag__is_place=True).values_list("tag__name", flat=True)) >= {"France", "Paris"}
+    from photos.vision.images import read_image
+
+    image = read_image(jpeg(2), max_side=1600)
+    found = search_by_image(image.pixels, viewer=None)
+    assert found.space == SPACE
+    assert found.matches[0].photo_id == photos[2].pk
+    query = describe_query(image, space=clip, filters=Filters(), progress=lambda _stage: None)
+    assert query is not None
+    assert query.segments
+
+
+def test_it_is_fetched_verified_and_tried_before_it_is_made(space, networks, tmp_path, settings):
+    with pytest.raises(CommandError, match=r"ViT-B-32\.pt has the SHA-256 .* expected 40d365715913"):
+        models("activate", SPACE)
+    assert EmbeddingSpace.objects.count() == 1
+    settings.MODEL_DIR = tmp_path
+    (tmp_path / SAM_FILE).write_bytes(b"not a checkpoint")
+    (tmp_path / CLIP_FILE).write_bytes((networks / CLIP_FILE).read_bytes())
+    registry.forget_made()
+    with pytest.raises(CommandError, match="is no file of plain weights"):
+        models("activate", SPACE, "--own-weights")
+    registry.forget_made()
+    assert EmbeddingSpace.objects.count() == 1
+
+
+def test_side_by_side_and_back(space, networks, add, index):
+    photo = activate_beside(add, index)
+    clip = spaces.active_space()
+    assert clip.slug == SPACE
+    assert {one for one, _vector in vectors_of(clip)} == {photo.pk}
+    assert vectors_of(space)
+    with pytest.raises(CommandError, match="is the active space"):
+        models("retire", SPACE)
+    assert "retired" in models("retire", "classical-512")
+    assert not PhotoEmbedding.objects.filter(space=space).exists()
+    with pytest.raises(CommandError, match="no space 'classical-512'"):
+        models("retire", "classical-512")
+
+
+def test_a_photo_saved_meanwhile_does_not_hold_up_the_swap(space, networks, add, index):
+    photo = index(add(1))
+    models("build", SPACE, "--own-weights", "--no-wait")
+    assert spaces.active_space() == space
+    other = EmbeddingSpace.objects.get(slug=SPACE)
+    with pytest.raises(SpaceIncompleteError):
+        spaces.activate_space(other)
+    index(photo)
+    add(2)  # comes to both spaces at once
+    assert switching.try_swap(other)
+
+
+def test_words_change_and_vectors_do_not(space, networks, add, index):
+    photo = activate_beside(add, index)
+    clip = spaces.active_space()
+    assert Tag.objects.filter(in_vocabulary=True).count() == 50
+    vocabulary.set_tag_cut(clip, 0.0)
+    assert vocabulary.retag(spaces.active_space())
+    before = vectors_of(clip)
+    assert PhotoTag.objects.filter(photo=photo, source="automatic").count() == 5
+    Tag.objects.filter(in_vocabulary=True).update(in_vocabulary=False)
+    Tag.objects.create(name="Minaret", slug="minaret", in_vocabulary=True)
+    Tag.objects.create(name="Pier", slug="pier", in_vocabulary=True, prompt="a wooden pier in the sea")
+    PhotoTag.objects.create(photo=photo, tag=Tag.objects.get(slug="pier"))
+    segment = Segment.objects.filter(photo=photo, segmenter="sam-vit-b")[0]
+    SegmentTag.objects.create(segment=segment, tag=Tag.objects.get(slug="sky"))
+    django_rq.get_queue("index").empty()
+    assert vocabulary.requeue() == 1
+    assert vocabulary.requeue() == 0  # it is in the queue already
+    assert vocabulary.retag(clip, limit_s=60)
+    assert vocabulary.requeue() == 0
+    given = dict(PhotoTag.objects.filter(photo=photo).values_list("tag__slug", "source"))
+    assert given == {"minaret": "automatic", "pier": "manual"}
+    assert SegmentTag.objects.get(segment=segment, tag__slug="sky").source == "manual"
+    of_segments = SegmentTag.objects.filter(source="automatic")
+    assert set(of_segments.values_list("tag__slug", flat=True)) == {"minaret", "pier"}
+    scores = of_segments.values_list("score", flat=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert vectors_of(clip) == before
+    # what a stored vector gives is what describing gives
+    stored = dict(PhotoTag.objects.filter(photo=photo, source="automatic").values_list("tag__slug", "score"))
+    indexing.request_index([photo.pk])
+    index(photo)
+    again = dict(PhotoTag.objects.filter(photo=photo, source="automatic").values_list("tag__slug", "score"))
+    assert again == pytest.approx(stored, abs=0.02)
+
+
+def test_the_retag_command(space, networks, add, index):
+    with pytest.raises(CommandError, match="No space here knows words"):
+        call_command("retag", verbosity=0)
+    photo = activate_beside(add, index)
+    Tag.objects.filter(in_vocabulary=True).update(in_vocabulary=False)
+    vocabulary.set_tag_cut(spaces.active_space(), 0.0)
+    out = io.StringIO()
+    call_command("retag", verbosity=0, stdout=out)
+    assert "with 0 words" in out.getvalue()
+    assert not PhotoTag.objects.filter(photo=photo).exists()
+    call_command("retag", "--default-words", verbosity=0, stdout=out)
+    assert "with 50 words" in out.getvalue()
+    assert PhotoTag.objects.filter(photo=photo).exists()
+
+
+def test_missing_weights_are_not_the_photos_fault(space, networks, add, index, settings, tmp_path):
+    models("build", SPACE, "--own-weights", "--no-wait")
+    settings.MODEL_DIR = tmp_path
+    registry.forget_made()
+    photo = add(1)
+    for _attempt in range(5):
+        photo = index(photo)
+    assert (photo.state, photo.attempts) == ("pending", 0)
+    assert "manage.py models fetch" in photo.index_error
+    settings.MODEL_DIR = networks
+    registry.forget_made()
+    assert index(photo).state == "ready"
+
+
+def test_a_space_keeps_what_it_is_made_of(space):
+    with pytest.raises(SpaceStateError, match="classical-512 and windows, not classical-512 and regions"):
+        switching.plan_space("classical-512", segmenter="regions")
+    plan = switching.plan_space("mine", encoder="classical-512", segmenter="regions")
+    assert json.dumps([plan.encoder, plan.segmenter, list(plan.files)]) == '["classical-512", "regions", []]'
