@@ -18,9 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for found in pkgutil.iter_modules(commands.__path__):
         module = importlib.import_module(f"{commands.__name__}.{found.name}")
-        subparser = subparsers.add_parser(
-            found.name.replace("_", "-"), help=module.HELP, description=module.HELP
-        )
+        subparser = subparsers.add_parser(found.name.replace("_", "-"), help=module.HELP, description=module.HELP)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
     return parser

@@ -113,9 +113,7 @@ def inspect_image(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> ImageIn
         return ImageInfo(_FORMATS[picture.format or ""], width, height)
 
 
-def read_image(
-    source: Source, *, limits: Limits = DEFAULT_LIMITS, max_side: int | None = None
-) -> DecodedImage:
+def read_image(source: Source, *, limits: Limits = DEFAULT_LIMITS, max_side: int | None = None) -> DecodedImage:
     """Decode the first frame, turned upright, over white where it is transparent.
 
     With `max_side` (pixels) the longer side is reduced to it, a JPEG already while it is decoded. Raises
@@ -195,9 +193,7 @@ def _refused_as_unknown() -> ImageRefused:
 
 def _refused_as_broken(name: str, exc: BaseException) -> ImageRefused:
     reason = str(exc) or type(exc).__name__
-    return ImageRefused(
-        f"The {name} file is damaged or incomplete ({reason}); send a whole one.", code="broken"
-    )
+    return ImageRefused(f"The {name} file is damaged or incomplete ({reason}); send a whole one.", code="broken")
 
 
 def _orientation(picture: PillowImage.Image) -> int:

@@ -41,9 +41,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _describe(
-    path: Path, encoder: Encoder, segmenter: Segmenter, options: argparse.Namespace
-) -> dict[str, Any]:
+def _describe(path: Path, encoder: Encoder, segmenter: Segmenter, options: argparse.Namespace) -> dict[str, Any]:
     image = read_image(path, max_side=options.max_side)
     description = describe_image(image, encoder=encoder, segmenter=segmenter)
     return _as_json(path, image, description, encoder.spec.slug, segmenter.slug, not options.no_vectors)

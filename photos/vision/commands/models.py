@@ -22,9 +22,7 @@ def run(options: argparse.Namespace) -> int:
         weights = f"{sum(file.size for file in spec.weights) / 1e6:.0f} MB of weights" if spec.weights else ""
         segmenter = f"with {registry.default_segmenter(slug)}"
         default = "(default)" if slug == registry.DEFAULT_ENCODER else ""
-        lines.append(
-            " ".join(filter(None, [f"  {slug}", f"{spec.dimensions} d", segmenter, weights, default]))
-        )
+        lines.append(" ".join(filter(None, [f"  {slug}", f"{spec.dimensions} d", segmenter, weights, default])))
     lines += ["segmenters:", *(f"  {slug}" for slug in registry.segmenter_slugs())]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
