@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import math
 import re
 import struct
@@ -269,4 +270,15 @@ def _text(value: Any, encoding: str = "utf-8") -> str:
 
 def _description(exif: PillowImage.Exif) -> str:
     text = _text(exif.get(ExifTags.Base.ImageDescription)) or _text(exif.get(ExifTags.Base.XPComment), "utf-16-le")
-    return "" if _CAMERA_DEFAULTS.fullmatch(text) else text
+    return "" if _CAMERA_DEFAULTS.fullmatch(text) or _is_record(text) else text
+
+
+def _is_record(text: str) -> bool:
+    """Whether a program wrote it: such records may hold the very place and device that their owner hides."""
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

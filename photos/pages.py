@@ -19,9 +19,9 @@ from photos.api.pagination import decode_cursor, take_page
 from photos.api.presenting import may_edit
 from photos.derivatives import CONTENT_TYPE, SIDES, derivative
 from photos.filters import PhotoFilters
-from photos.models import LocationVisibility, Photo, PhotoState, Tag
+from photos.models import Photo, PhotoState, Tag
 from photos.outlines import outline_path
-from photos.querysets import PhotoQuerySet, Viewer, location_for
+from photos.querysets import PhotoQuerySet, Viewer, knows_exactly, location_for
 from photos.vision.errors import ImageRefused
 
 PAGE_SIZE = 60
@@ -110,7 +110,7 @@ def photo_page(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
         "heading": photo.title or (editable and photo.original_name) or _("Untitled photo"),
         "point": point,
         "coordinate": "" if point is None else f"{point[0]:.5f}, {point[1]:.5f}",
-        "is_exact": editable or photo.location_visibility == LocationVisibility.EXACT,
+        "is_exact": knows_exactly(photo, request.user),
         "may_edit": editable,
         "tags": photo.photo_tags.select_related("tag").order_by("-tag__is_place", "tag__name"),
         "segments": drawn_segments(photo),

@@ -36,10 +36,15 @@ class PhotoQuerySet(models.QuerySet["Photo"]):
         return self.filter(latitude__isnull=False)
 
 
+def knows_exactly(photo: Photo, viewer: Viewer) -> bool:
+    """Whether `viewer` may know the photo's exact point, and with it accuracy, bearing and source."""
+    owns = viewer is not None and viewer.is_authenticated and photo.owner_id == viewer.pk
+    return owns or is_curator(viewer) or photo.location_visibility == "exact"
+
+
 def location_for(photo: Photo, viewer: Viewer) -> tuple[float, float] | None:
     """Return the (latitude, longitude) of `photo` that `viewer` may know, in degrees, or None."""
-    owns = viewer is not None and viewer.is_authenticated and photo.owner_id == viewer.pk
-    exact = owns or is_curator(viewer)
+    exact = knows_exactly(photo, viewer)
     point: tuple[Any, Any] = (
         (photo.latitude, photo.longitude) if exact else (photo.public_latitude, photo.public_longitude)
     )

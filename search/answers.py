@@ -16,9 +16,9 @@ from psycopg import sql
 
 from photos import vectors
 from photos.exif import ExifFacts
-from photos.models import EmbeddingSpace, LocationVisibility, Photo
+from photos.models import EmbeddingSpace, Photo
 from photos.models.photo import GRID_DEGREES
-from photos.querysets import Viewer, is_curator, location_for
+from photos.querysets import Viewer, knows_exactly, location_for
 from search.calibration import PlacePrior
 from search.geodesy import haversine_m
 from search.location import Placement, Vote, estimate_location
@@ -88,8 +88,7 @@ def _votes(matches: Sequence[Match], photos: Mapping[int, Photo], space: Embeddi
 
 def _blur_m(photo: Photo, point: tuple[float, float], viewer: Viewer) -> float:
     """Return how far the photo may be from its point: its accuracy, or half its grid cell's diagonal."""
-    owns = viewer is not None and viewer.is_authenticated and photo.owner_id == viewer.pk
-    if photo.location_visibility == LocationVisibility.EXACT or owns or is_curator(viewer):
+    if knows_exactly(photo, viewer):
         return photo.location_accuracy_m or 0.0
     half = GRID_DEGREES / 2
     towards_pole = point[0] - half if point[0] > 0 else point[0] + half  # the cell's wider side

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from photos.models import Photo
-from photos.querysets import Viewer, location_for
+from photos.querysets import Viewer, knows_exactly, location_for
 from photos.vision.types import Verification
 from search.answers import visible_photos
 from search.records import points_to_json
@@ -50,7 +50,7 @@ def present_match(match: Match, photo: Photo, viewer: Viewer) -> dict[str, Any]:
         "similarity": round(match.similarity, 4),
         "latitude": None if point is None else point[0],
         "longitude": None if point is None else point[1],
-        "bearing_deg": None if point is None else photo.bearing_deg,
+        "bearing_deg": photo.bearing_deg if point and knows_exactly(photo, viewer) else None,
         "width": photo.width,
         "height": photo.height,
         "thumbnail": reverse("photo-image", args=[photo.uuid, "thumbnail"]),

@@ -9,8 +9,8 @@ from typing import Any
 from django.urls import reverse
 from rest_framework.request import Request
 
-from photos.models import LocationVisibility, Photo, PhotoTag
-from photos.querysets import Viewer, is_curator, location_for
+from photos.models import Photo, PhotoTag
+from photos.querysets import PhotoQuerySet, Viewer, is_curator, knows_exactly, location_for
 
 _ANY = uuid.UUID(int=0)
 
@@ -74,7 +74,7 @@ def _present(photo: Photo, viewer: Viewer, tags: list[str], addresses: Addresses
         "width": photo.width,
         "height": photo.height,
         "taken_at": photo.taken_at,
-        **_place(photo, viewer, exact=inside or photo.location_visibility == LocationVisibility.EXACT),
+        **_place(photo, viewer, exact=knows_exactly(photo, viewer)),
         "visibility": photo.visibility,
         "tags": tags,
         "is_owner": viewer is not None and viewer.is_authenticated and photo.owner_id == viewer.pk,

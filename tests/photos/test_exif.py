@@ -227,3 +227,17 @@ def test_no_damage_to_the_file_raises(data):
 def test_it_reads_an_open_picture():
     with Image.open(io.BytesIO(placed_jpeg(0, 41.0, 28.0))) as picture:
         assert read_exif(picture).latitude == pytest.approx(41.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"MAPLatitude": 55.7, "MAPDeviceModel": "iPhone"}', ""),
+        ("[1, 2]", ""),
+        ("{not json", "{not json"),
+        ("A gate", "A gate"),
+    ],
+)
+def test_a_description_that_a_program_wrote_is_none(text, kept):
+    exif = make_exif(base={BASE.ImageDescription: text})
+    assert read_exif(jpeg(exif=exif)).description == kept
