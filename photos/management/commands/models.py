@@ -14,6 +14,7 @@ from photos.models import EmbeddingSpace
 from photos.services import switching
 from photos.services.spaces import remaining_photos, retire_space, space_statistics
 from photos.vision import catalogue, weights
+from photos.vision.commands.fetch import fetch_with_bar
 from photos.vision.errors import VisionError
 from photos.vision.types import WeightFile
 
@@ -75,16 +76,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{file.name}: {weights.path_of(file)}")
 
     def _fetch_files(self, files: Iterable[WeightFile], options: dict[str, Any]) -> None:
-        for file in catalogue.missing(files):
-            with tqdm(
-                desc=file.name, total=file.size or None, unit="B", unit_scale=True, disable=options["verbosity"] == 0
-            ) as bar:
-
-                def advance(done: int, total: int, bar: Any = bar) -> None:
-                    bar.total = total or None
-                    bar.update(done - bar.n)
-
-                weights.fetch(file, progress=advance)
+        for file in files:
+            fetch_with_bar(file, quiet=options["verbosity"] == 0)
 
     def _verify(self, options: dict[str, Any]) -> None:
         chosen = [catalogue.files_of(name) for name in options["names"]]
