@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
 from django.conf import settings
@@ -17,10 +18,11 @@ from photos import vectors
 from photos.errors import NoActiveSpaceError, SpaceIncompleteError, SpaceStateError
 from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
 from photos.models.embedding import SpaceState
-from photos.vision import registry
+from photos.vision import catalogue, registry
 
 logger = logging.getLogger(__name__)
 
+SUGGESTED: Final = "clip-vit-b-32-openai"
 _LOCK: Final = 0x6E6F7370  # any number that nothing else in this database locks
 
 
@@ -161,6 +163,20 @@ def _blocking_photos(space: EmbeddingSpace) -> int:
     unfinished = Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING], created_at__lt=space.created_at)
     older = Q(state=PhotoState.READY, indexed_at__lt=space.created_at)
     return Photo.objects.filter(unfinished | older).count()
+
+
+def advise_on_models() -> str:
+    """Return how to switch to a space with learned models, where torch is installed and there is none; else nothing."""
+    if find_spec("torch") is None:
+        return ""
+    known = set(registry.encoder_slugs())
+    used = [space.encoder for space in current_spaces() if space.encoder in known]
+    if any(registry.get_spec(encoder).weights for encoder in used):
+        return ""
+    files = catalogue.files_for_space(SUGGESTED, registry.default_segmenter(SUGGESTED))
+    there = "not here" if catalogue.missing(files) else "here"
+    what = "fetches them and switches" if catalogue.missing(files) else "switches"
+    return f"SAM and CLIP weights are {there}; `manage.py models activate {SUGGESTED}` {what}"
 
 
 def space_statistics(space: EmbeddingSpace) -> SpaceStatistics:

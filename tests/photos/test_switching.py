@@ -214,6 +214,16 @@ def test_missing_weights_are_not_the_photos_fault(space, networks, add, index, s
     assert index(photo).state == "ready"
 
 
+def test_it_is_told_how_to_switch(space, networks, settings, tmp_path):
+    assert spaces.advise_on_models() == (
+        "SAM and CLIP weights are here; `manage.py models activate clip-vit-b-32-openai` switches"
+    )
+    settings.MODEL_DIR = tmp_path
+    assert "not here; `manage.py models activate clip-vit-b-32-openai` fetches them" in spaces.advise_on_models()
+    spaces.create_space(SPACE)
+    assert spaces.advise_on_models() == ""
+
+
 def test_a_space_keeps_what_it_is_made_of(space):
     with pytest.raises(SpaceStateError, match="classical-512 and windows, not classical-512 and regions"):
         switching.plan_space("classical-512", segmenter="regions")

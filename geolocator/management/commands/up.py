@@ -26,6 +26,7 @@ from geolocator.embedded.paths import lock_dir
 from geolocator.environment import read_int, read_text
 from geolocator.supervisor import Part, Supervisor
 from photos.models import Photo
+from photos.services.spaces import advise_on_models
 
 _WEB_OPTIONS = [
     *("--worker-class", "gthread", "--workers", "2", "--threads", "6"),
@@ -102,6 +103,7 @@ class _Site:
         self._credentials, self._is_new = startup.ensure_administrator(settings.DATA_DIR, url=self._url)
         if not self._sample_state.exists() and not Photo.objects.exists():
             self._sample_state.write_text("wanted\n", encoding="utf-8")
+        self._advice = advise_on_models()
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it is missing
         connections["default"].close()
         with suppress(AttributeError):
@@ -136,6 +138,8 @@ class _Site:
             say(f"The password and an API token are kept in {path}")
         else:
             say(f"Administrator: {self._credentials.username}; the password is in {path}")
+        if self._advice:
+            self._supervisor.say("models", self._advice)
         say("Ctrl-C stops everything")
 
     def _plan_sample(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import ProgrammingError
 from tqdm import tqdm
 
 from photos.errors import CollectionError
@@ -52,6 +53,10 @@ class Command(BaseCommand):
             getattr(self, f"_{what}")(options)
         except (VisionError, CollectionError, OSError) as exc:
             raise CommandError(str(exc)) from exc
+        except ProgrammingError as exc:
+            raise CommandError(
+                "The database is not prepared yet; `manage.py up` or `manage.py prepare` does it."
+            ) from exc
 
     # --- weights ----------------------------------------------------------------------------------------
 
