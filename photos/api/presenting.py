@@ -10,7 +10,7 @@ from django.urls import reverse
 from rest_framework.request import Request
 
 from photos.models import Photo, PhotoTag
-from photos.querysets import PhotoQuerySet, Viewer, is_curator, knows_exactly, location_for
+from photos.querysets import Viewer, is_curator, knows_exactly, location_for
 
 _ANY = uuid.UUID(int=0)
 
