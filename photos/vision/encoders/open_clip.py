@@ -190,5 +190,5 @@ def _read_tokenizer(file: WeightFile | None) -> Any:
     try:
         from tokenizers import Tokenizer as FastTokenizer
     except ImportError as exc:
-        raise MissingDependencyError("SigLIP's texts need tokenizers: pip install 'geolocator[research]'") from exc
+        raise MissingDependencyError("SigLIP's texts need tokenizers: pip install 'geolocator[models]'") from exc
     return FastTokenizer.from_str(json.dumps(json.loads(require(file).read_text(encoding="utf-8"))))
