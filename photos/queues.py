@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 import django_rq
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
+from rq import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -102,3 +104,12 @@ def waiting_ids(queue: QueueName, *, prefix: str) -> set[int] | None:
     _complaint.note(None)
     parts = (str(name).split("-") for name in names)
     return {int(part[1]) for part in parts if len(part) == 3 and part[0] == prefix and part[1].isdigit()}
+
+
+def is_worked_here(queue: QueueName) -> bool:
+    """Whether a worker of this machine serves the queue; False also while Redis is away."""
+    try:
+        workers = Worker.all(queue=django_rq.get_queue(queue))
+    except (RedisError, OSError):
+        return False
+    return any(worker.hostname == socket.gethostname() for worker in workers)

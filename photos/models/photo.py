@@ -271,7 +271,9 @@ class Photo(models.Model):
         """Let EXIF fill what nobody said; a place that came from the former picture's EXIF goes with it."""
         exif = facts.exif
         if self.latitude is None or self.location_source == LocationSource.EXIF:
-            self.latitude, self.longitude, self.location_accuracy_m = exif.latitude, exif.longitude, exif.accuracy_m
+            said = self.location_accuracy_m if self.latitude is None and exif.latitude is not None else None
+            self.latitude, self.longitude = exif.latitude, exif.longitude
+            self.location_accuracy_m = exif.accuracy_m if said is None else said
             self.location_source = "" if exif.latitude is None else LocationSource.EXIF
         self.bearing_deg = exif.bearing_deg if self.bearing_deg is None else self.bearing_deg
         self.taken_at = self.taken_at or exif.taken_at

@@ -47,6 +47,11 @@ def test_what_is_said_goes_before_exif(space):
     assert photo.bearing_deg == 0
 
 
+def test_a_said_accuracy_goes_before_that_of_exif(space):
+    photo = collection.add_photo(placed_jpeg(1, 41.0, -40.0), location_accuracy_m=80.0)
+    assert (photo.location_source, photo.location_accuracy_m) == ("exif", 80.0)
+
+
 def test_the_public_point_follows_the_visibility():
     exact = collection.add_photo(jpeg(1), latitude=41.0082, longitude=28.9784)
     near = collection.add_photo(jpeg(2), latitude=41.0082, longitude=28.9784, location_visibility="approximate")

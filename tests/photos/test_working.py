@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from geolocator.embedded.binaries import redis_server
@@ -29,6 +30,7 @@ def test_a_killed_child_is_replaced_and_the_end_is_quick(space, add, media_root,
         first = worker.child()
         add(1)
         wait_until(lambda: ready() == 1, timeout_s=40)
+        call_command("work", "index", check=True)
         os.kill(first, signal.SIGKILL)
         add(2)
         wait_until(lambda: ready() == 2, timeout_s=40)
@@ -99,3 +101,8 @@ def test_it_outlives_redis_and_postgresql(space, media_root, tmp_path):
     finally:
         redis.kill()
         redis.wait()
+
+
+def test_a_health_check_sees_a_queue_that_nobody_serves():
+    with pytest.raises(CommandError, match="no worker"):
+        call_command("work", "interactive", check=True)
