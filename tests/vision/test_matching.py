@@ -24,7 +24,7 @@ def warped(image: Image) -> tuple[Image, NDArray[np.float64]]:
     return (picture * 0.85).astype(np.uint8), np.asarray(matrix, np.float64)
 
 
-def made(points: NDArray[np.float32], seed: int = 0) -> LocalFeatures:
+def made(points: NDArray[np.floating], seed: int = 0) -> LocalFeatures:
     """Return features with random but distinct descriptors, the same for the same seed."""
     codes = np.random.default_rng(seed).integers(0, 90, (len(points), 128), dtype=np.uint8)
     return LocalFeatures(points.astype(np.float32), codes, (640, 480))
@@ -182,6 +182,18 @@ def test_degenerate_points_are_survived(shape: str) -> None:
     assert 0.0 <= result.p_same <= 1.0
     if shape != "one line":
         assert result.level == "none"
+
+
+@pytest.mark.parametrize("seed", [4, 15])
+def test_a_copy_with_a_few_stray_points_is_confirmed(seed: int) -> None:
+    """OpenCV finds no fundamental matrix for these, and searches for seconds."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(50, 550, (300, 2))
+    copied = points + rng.normal(0, 0.05, (300, 2)) * rng.exponential(1, (300, 1))
+    angles = rng.uniform(0, 6.3, 5)
+    copied[:5] += rng.uniform(5, 12, (5, 1)) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    result = verify(made(points), made(copied))
+    assert min(result.fundamental_inliers, result.homography_inliers) >= 290
 
 
 def test_the_prior_by_hand() -> None:

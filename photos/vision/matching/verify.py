@@ -27,6 +27,12 @@ CONFIRMED_INLIERS: Final = (25, 15)
 POSSIBLE_INLIERS: Final = (18, 12)
 """Fundamental or homography inliers from which a match counts; 8 to 12 arise by chance."""
 
+ONE_PLANE: Final = 0.9
+"""From this share of the pairs on one homography, they leave the fundamental matrix open.
+
+A copy of a photo is such a pair. OpenCV's search may then take seconds, and find nothing.
+"""
+
 _CONFIDENCE: Final = 0.999
 _MAX_ITERATIONS: Final = 2000
 
@@ -53,8 +59,9 @@ def _verify(first: LocalFeatures, second: LocalFeatures, matches: NDArray[np.int
     left, right = first.keypoints[pairs[:, 0]], second.keypoints[pairs[:, 1]]
     working_left = left.astype(np.float64) * _working_scale(first)
     working_right = right.astype(np.float64) * _working_scale(second)
-    fundamental = _inliers_of_fundamental(working_left, working_right)
     homography = _inliers_of_homography(working_left, working_right)
+    flat = _is_one_plane(homography)
+    fundamental = homography if flat else _inliers_of_fundamental(working_left, working_right)
     counts = int(fundamental.sum()), int(homography.sum())
     agreeing = fundamental if counts[0] >= counts[1] else homography
     points = np.hstack([left, right])[agreeing][:MAX_POINTS].astype(float)
@@ -121,6 +128,12 @@ def _one_pair_a_place(pairs: NDArray[np.intp], first: LocalFeatures, second: Loc
     places = np.hstack([first.keypoints[pairs[:, 0]], second.keypoints[pairs[:, 1]]])
     _, unique = np.unique(np.rint(places), axis=0, return_index=True)
     return pairs[np.sort(unique)]
+
+
+def _is_one_plane(homography: NDArray[np.bool_]) -> bool:
+    """Whether the pairs are on one homography, and enough of them that the count decides nothing more."""
+    agreeing = int(homography.sum())
+    return agreeing >= CONFIRMED_INLIERS[0] and agreeing >= ONE_PLANE * len(homography)
 
 
 def _inliers_of_fundamental(left: _Points, right: _Points) -> NDArray[np.bool_]:
