@@ -16,7 +16,7 @@ from photos.services import leases, vocabulary
 from photos.services.reading import read_photo
 from photos.services.spaces import current_spaces
 from photos.services.tagging import set_automatic_tags_of
-from photos.vision import configuration, registry, types
+from photos.vision import registry, types
 from photos.vision.describe import describe_image
 from photos.vision.images import DecodedImage
 from photos.vision.masks import encode_rle
@@ -97,7 +97,6 @@ def _add_space(
         encoder=registry.get_encoder(space.encoder),
         segmenter=segmenter,
         with_local_features=not result.local_features,
-        with_global=configuration.current().extract_global_features,
         vocabulary=words,
         tag_cut=vocabulary.tag_cut(space),
         progress=progress,

@@ -18,6 +18,7 @@ from photos import vectors
 from photos.errors import NoActiveSpaceError, SpaceIncompleteError, SpaceStateError
 from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
 from photos.models.embedding import SpaceState
+from photos.services import vocabulary
 from photos.vision import catalogue, registry
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ def create_space(slug: str, *, encoder: str | None = None, segmenter: str | None
             spec=dataclasses.asdict(spec),
         )
         vectors.create_partitions(space)
+        if spec.has_text:
+            vocabulary.ensure_words()
         transaction.on_commit(lambda: _note_visible(space), robust=True)
     logger.info("made the space %s (%d dimensions)", slug, spec.dimensions)
     return space

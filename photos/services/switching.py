@@ -83,8 +83,6 @@ def start_space(plan: SpacePlan) -> EmbeddingSpace:
     space = find_space(plan.slug)
     if space is None:
         space = create_space(plan.slug, encoder=plan.encoder, segmenter=plan.segmenter)
-        if registry.get_spec(plan.encoder).has_text:
-            vocabulary.ensure_words()
         indexing.reconcile()
     return space
 

@@ -120,6 +120,14 @@ def test_killed_in_the_middle_it_goes_on(tmp_path):
     assert len(list(out.glob("*.jpg.json"))) == 12
 
 
+def test_the_whole_picture_may_be_left_out(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("EXTRACT_GLOBAL_FEATURES", "no")
+    extract_folder(folder, tmp_path / "out", ExtractionSettings(), pictures=[folder / "a.jpg"])
+    whole, parts = read_vectors(tmp_path / "out" / "a.jpg.json")
+    assert whole is None
+    assert len(parts) > 0
+
+
 def test_other_settings_need_another_folder(folder, tmp_path):
     out = tmp_path / "out"
     extract_folder(folder, out, ExtractionSettings(), pictures=[])
