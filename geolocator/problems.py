@@ -23,6 +23,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
+from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 from django.views import defaults
@@ -175,7 +176,7 @@ def _unavailable(request: HttpRequest) -> HttpResponse:
     if request.path_info.startswith(API_PREFIX):
         response: HttpResponse = problem_json(503, detail, code="unavailable")
     else:
-        response = HttpResponse(detail, status=503, content_type="text/plain; charset=utf-8")
+        response = HttpResponse(render_to_string("503.html"), status=503)  # without a request: it asks no database
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
 

@@ -254,8 +254,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- words, times, logs ---------------------------------------------------------------------------------
 LANGUAGE_CODE = read_text("LANGUAGE_CODE", "en")
-LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
-LOCALE_PATHS = [BASE_DIR / "geolocator" / "locale"]
+LANGUAGES = [("en", "English")]
 TIME_ZONE = read_text("TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
