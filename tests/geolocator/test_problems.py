@@ -125,7 +125,8 @@ def test_a_forgotten_last_slash_is_shown_the_way(client):
 def test_without_a_database_it_says_so_and_when_to_ask_again(client):
     api, page = client.get("/api/down/"), client.get("/page/down/")
     assert (api.status_code, api.json()["code"], api["Retry-After"]) == (503, "unavailable", "5")
-    assert (page.status_code, page["Content-Type"]) == (503, "text/plain; charset=utf-8")
+    assert (page.status_code, page["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert "Nothing is lost" in page.content.decode()
 
 
 def test_our_own_error_is_a_problem_too_and_tells_nothing(client):
