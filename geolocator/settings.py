@@ -266,5 +266,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {name: {"level": LOG_LEVEL} for name in ("geolocator", "photos", "search")},
+    "loggers": {
+        **{name: {"level": LOG_LEVEL} for name in ("geolocator", "photos", "search")},
+        "django.request": {"level": "ERROR"},  # a visitor's wrong address is no news
+    },
 }

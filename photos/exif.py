@@ -124,8 +124,9 @@ def _directory(exif: PillowImage.Exif, which: int) -> Tags:
 def read_point(gps: Tags) -> tuple[float, float] | None:
     """Return (latitude, longitude) in degrees, or None.
 
-    Absent hemisphere letters mean north and east; a letter that is none of N, S, E, W voids the point, and
-    so do 0/0, NaN, values out of range, and exactly (0, 0), which receivers write without a fix.
+    A hemisphere letter that is absent or none of N, S, E, W voids the point, since half of the Earth's places
+    would be guessed wrong; so do 0/0, NaN, values out of range, and exactly (0, 0), which receivers write
+    without a fix.
     """
     latitude = _coordinate(gps.get(ExifTags.GPS.GPSLatitude), gps.get(ExifTags.GPS.GPSLatitudeRef), "NS", limit=90.0)
     longitude = _coordinate(
@@ -139,7 +140,7 @@ def read_point(gps: Tags) -> tuple[float, float] | None:
 def _coordinate(value: Any, reference: Any, letters: str, *, limit: float) -> float | None:
     degrees = _degrees(value)
     letter = _text(reference)[:1].upper()
-    if degrees is None or (letter and letter not in letters):
+    if degrees is None or not letter or letter not in letters:
         return None
     signed = -abs(degrees) if letter == letters[1] else degrees
     return signed + 0.0 if abs(signed) <= limit else None

@@ -191,8 +191,10 @@ def _core(votes: Sequence[Vote]) -> list[Vote]:
 
 def _radius_m(votes: Sequence[Vote], core: Sequence[Vote], point: tuple[float, float], prior: PlacePrior) -> float:
     """Return the radius in metres that holds the truth nine times out of ten where the place is right."""
-    errors = haversine_m(point[0], point[1], [vote.latitude for vote in votes], [vote.longitude for vote in votes])
-    scatter = _weighted_quantile(errors, _weights(votes), COVERAGE)
+    # where some are confirmed, the merely possible matches elsewhere are the chance ones that always occur
+    telling = [vote for vote in votes if vote.confirmed] or votes
+    errors = haversine_m(point[0], point[1], [vote.latitude for vote in telling], [vote.longitude for vote in telling])
+    scatter = _weighted_quantile(errors, _weights(telling), COVERAGE)
     blur = max(vote.blur_m for vote in core)
     confirmed = _strongest_by_observation([vote for vote in core if vote.confirmed])
     level = prior.evidence_level(list(confirmed.values()))

@@ -6,8 +6,11 @@ import io
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
+
+pillow_heif.register_heif_opener()  # to write them, too
 
 GPS = ExifTags.GPS
 BASE = ExifTags.Base

@@ -45,8 +45,9 @@ def test_it_reads_the_hemisphere_letters():
     assert read_point({**ISTANBUL, GPS.GPSLongitudeRef: "W"}) == pytest.approx((41.00862, -28.98))
 
 
-def test_it_takes_absent_letters_as_north_and_east():
-    assert read_point({2: (41.0, 0.0, 30.0), 4: (28.0, 58.0, 0.0)}) == pytest.approx((41.008333, 28.966667))
+def test_it_guesses_no_hemisphere():
+    assert read_point({2: (41.0, 0.0, 30.0), 4: (28.0, 58.0, 0.0)}) is None
+    assert read_point({1: "N", 2: (41.0, 0.0, 30.0), 4: (28.0, 58.0, 0.0)}) is None
 
 
 def test_it_rejects_a_letter_of_no_hemisphere():

@@ -212,3 +212,12 @@ def test_a_calibration_replaces_what_it_fitted():
 def test_a_broken_calibration_is_refused(parameters):
     with pytest.raises(ValueError):
         apply_calibration(SHIPPED_PRIOR, "same-place", parameters, n=80)
+
+
+def test_possible_matches_elsewhere_do_not_widen_a_confirmed_place():
+    """Chance matches occur on every street; six confirmed photos of one square outweigh eight of them."""
+    square = [Vote(41.0 + n / 1e5, -40.0, 0.999, confirmed=True) for n in range(6)]
+    chance = [Vote(41.01, -40.0 + n / 1e4, 0.3, confirmed=False) for n in range(8)]
+    answer = estimate_location([*square, *chance], prior=SHIPPED_PRIOR).estimate
+    assert answer is not None
+    assert answer.radius_m < 150
