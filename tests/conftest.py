@@ -113,3 +113,27 @@ def empty_queues(request: pytest.FixtureRequest) -> None:
     """What another test left in the queues is no business of a test with a database."""
     if {"db", "transactional_db", "live_server"} & set(request.fixturenames):
         request.getfixturevalue("redis_connection").flushdb()
+
+
+@pytest.fixture(autouse=True)
+def no_partition_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test with real commits empties its tables, but the partitions of its spaces would stay for ever."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = bool(marker and marker.kwargs.get("transaction")) or bool(
+        {"transactional_db", "live_server"} & set(request.fixturenames)
+    )
+    if commits:
+        request.getfixturevalue("transactional_db")
+    yield
+    if commits:
+        drop_partitions()
+
+
+def drop_partitions() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
+        names = [name for (name,) in cursor.fetchall()]
+        if names:
+            cursor.execute(f"DROP TABLE {', '.join(names)}")

@@ -101,6 +101,8 @@ def test_it_outlives_redis_and_postgresql(space, media_root, tmp_path):
     finally:
         redis.kill()
         redis.wait()
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]  # its idle connections were cut, too
 
 
 def test_a_health_check_sees_a_queue_that_nobody_serves():
