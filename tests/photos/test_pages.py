@@ -1,0 +1,131 @@
+"""The collection's pages and pictures: who sees what, and how it is cached."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.urls import reverse
+from PIL import Image
+
+from photos.services import collection
+from tests.photos.pictures import jpeg, placed_jpeg
+
+pytestmark = pytest.mark.django_db
+
+
+def address(photo, size):
+    return reverse("photo-image", args=[photo.uuid, size])
+
+
+@pytest.fixture
+def private(space, owner):
+    return collection.add_photo(
+        placed_jpeg(1, 41.0, -40.0), owner=owner, visibility="private", original_name="home.jpg"
+    )
+
+
+@pytest.fixture
+def public(space, owner):
+    return collection.add_photo(
+        placed_jpeg(2, 41.1, -40.1), owner=owner, title="The gate", tags=["gate"], original_name="secret.jpg"
+    )
+
+
+def body_of(response):
+    return b"".join(response.streaming_content)
+
+
+def test_it_works(client, public, private):
+    page = client.get("/photos/").content.decode()
+    assert "The gate" in page
+    assert str(private.uuid) not in page
+    assert "1 photo" in page
+
+
+def test_a_copy_carries_no_metadata_and_is_sent_once(client, public):
+    response = client.get(address(public, "thumbnail"))
+    picture = Image.open(io.BytesIO(body_of(response)))
+    assert (response["Content-Type"], dict(picture.getexif())) == ("image/jpeg", {})
+    assert "public" in response["Cache-Control"]
+    again = client.get(address(public, "thumbnail"), headers={"if-none-match": response["ETag"]})
+    assert again.status_code == 304
+
+
+def test_a_private_photo_exists_for_its_owner_and_curators_only(client, private, owner, admin_client):
+    for name in (address(private, "display"), private.get_absolute_url()):
+        assert client.get(name).status_code == 404
+        assert admin_client.get(name).status_code == 200
+    client.force_login(owner)
+    response = client.get(address(private, "display"))
+    assert response.status_code == 200
+    assert "private" in response["Cache-Control"]
+
+
+def test_the_original_goes_to_its_owner_and_curators_only(client, public, owner, admin_client):
+    name = reverse("photo-original", args=[public.uuid])
+    assert client.get(name).status_code == 403
+    assert admin_client.get(name).status_code == 200
+    client.force_login(owner)
+    response = client.get(name)
+    assert body_of(response) == placed_jpeg(2, 41.1, -40.1)
+    assert response["Content-Disposition"] == 'attachment; filename="secret.jpg"'
+
+
+def test_a_file_name_is_not_told_to_strangers(client, space, owner):
+    photo = collection.add_photo(jpeg(3), owner=owner, original_name="ada-at-home.jpg")
+    for name in ("/photos/", photo.get_absolute_url()):
+        assert "ada-at-home" not in client.get(name).content.decode()
+    client.force_login(owner)
+    assert "ada-at-home" in client.get(photo.get_absolute_url()).content.decode()
+
+
+def test_an_approximate_place_is_shown_as_its_cell(client, public, owner):
+    public.location_visibility = "approximate"
+    public.save()
+    page = client.get(public.get_absolute_url()).content.decode()
+    assert "41.10500, -40.09500" in page
+    assert "data-cell" in page
+    assert "41.10000" not in page
+
+
+def test_a_hidden_place_is_not_shown(client, public):
+    public.location_visibility = "hidden"
+    public.save()
+    page = client.get(public.get_absolute_url()).content.decode()
+    assert "is not shown" in page
+    assert "41.1" not in page
+
+
+@pytest.mark.parametrize(
+    "query", ["?q=gate", "?tag=gate", "?located=yes", "?q=the+gate&tag=gate", "?state=nonsense", "?located=perhaps"]
+)
+def test_the_gallery_finds_by_filters(client, public, query):
+    assert str(public.uuid) in client.get(f"/photos/{query}").content.decode()
+
+
+@pytest.mark.parametrize("query", ["?q=bridge", "?tag=bridge", "?located=no", "?state=failed"])
+def test_the_gallery_leaves_out_what_does_not_fit(client, public, query):
+    page = client.get(f"/photos/{query}").content.decode()
+    assert str(public.uuid) not in page
+    assert "No photo fits" in page
+
+
+def test_further_cards_come_without_the_frame(client, space, owner, monkeypatch):
+    monkeypatch.setattr("photos.pages.PAGE_SIZE", 2)
+    for number in range(3):
+        collection.add_photo(jpeg(number), owner=owner)
+    page = client.get("/photos/")
+    link = page.context["next"]
+    cards = client.get(link, headers={"hx-request": "true"}).content.decode()
+    assert cards.count("<li data-ratio") == 1
+    assert "<html" not in cards
+
+
+@pytest.mark.parametrize("name", ["/photos/?cursor=nonsense", "/photos/0c6f7e2e-7f6e-4d0f-9f4e-2a4d0f8f1b11/"])
+def test_it_does_not_know_addresses_that_are_none(client, name):
+    assert client.get(name).status_code == 404
+
+
+def test_there_is_no_other_size(client, public):
+    assert client.get(address(public, "gigantic")).status_code == 404

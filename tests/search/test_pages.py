@@ -1,0 +1,138 @@
+"""Asking by the page, with and without JavaScript."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from PIL import Image
+
+from photos.services.spaces import ensure_default_space
+from search import requests
+from search.models import RequestState, SearchRequest
+from tests.photos.pictures import jpeg, placed_jpeg
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT = {"accept": "application/json"}
+BROWSER = {"accept": "text/html"}
+
+
+def picture(data=None):
+    return SimpleUploadedFile("where.jpg", data or jpeg(1, size=(400, 300)), content_type="image/jpeg")
+
+
+@pytest.fixture(autouse=True)
+def space(db):
+    return ensure_default_space()
+
+
+def test_it_works(client):
+    response = client.post("/", {"image": picture()}, headers=SCRIPT)
+    question = SearchRequest.objects.get()
+    assert (response.status_code, response.json()["url"]) == (201, f"/locate/{question.uuid}/")
+    assert question.session_key == client.session.session_key
+    page = client.get(response.json()["url"]).content.decode()
+    assert "data-asks-again" in page
+    assert requests.run(question.pk)
+    part = client.get(response.json()["url"], headers={"hx-request": "true"}).content.decode()
+    assert "<html" not in part
+    assert "cannot place" in part
+
+
+def test_without_javascript_it_leads_to_the_answer(client):
+    response = client.post("/", {"image": picture()}, headers=BROWSER)
+    assert response.status_code == 302
+    assert "http-equiv" in client.get(response["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [(b"<html></html>", 415, "JPEG"), (b"", 400, ""), (jpeg(1, size=(20, 20)), 400, "32")],
+)
+def test_it_rejects_what_is_no_picture(client, data, status, words):
+    response = client.post("/", {"image": SimpleUploadedFile("x.jpg", data)}, headers=SCRIPT)
+    assert response.status_code == status
+    assert words in response.json()["detail"]
+    assert not SearchRequest.objects.exists()
+
+
+def test_it_rejects_a_question_without_a_picture_on_the_page(client):
+    response = client.post("/", {}, headers=BROWSER)
+    assert response.status_code == 400
+    assert "Choose a photo first" in response.content.decode()
+
+
+def test_it_rejects_a_body_that_is_too_large(client, settings):
+    settings.MAX_UPLOAD_MIB = 1
+    response = client.post("/", {"image": picture(bytes(1200 * 1024))}, headers=SCRIPT)
+    assert response.status_code == 413
+
+
+def test_it_rejects_the_question_too_many(client, settings):
+    settings.LOCATE_RATE = "1/day"
+    assert client.post("/", {"image": picture()}, headers=SCRIPT).status_code == 201
+    response = client.post("/", {"image": picture()}, headers=SCRIPT)
+    assert response.status_code == 429
+    assert SearchRequest.objects.count() == 1
+
+
+def test_nobody_else_sees_question_or_picture(client, client_of_a_stranger):
+    url = client.post("/", {"image": picture()}, headers=SCRIPT).json()["url"]
+    image = f"{url}image.jpg"
+    assert client.get(image).status_code == 200
+    assert client_of_a_stranger.get(url).status_code == 404
+    assert client_of_a_stranger.get(image).status_code == 404
+    assert client.get(f"/locate/{uuid.uuid4()}/").status_code == 404
+
+
+@pytest.fixture
+def client_of_a_stranger():
+    from django.test import Client
+
+    return Client()
+
+
+def test_the_askers_picture_is_shown_without_metadata(client):
+    url = client.post("/", {"image": picture(placed_jpeg(1, 41.0, -40.0))}, headers=SCRIPT).json()["url"]
+    response = client.get(f"{url}image.jpg")
+    shown = Image.open(io.BytesIO(b"".join(response.streaming_content)))
+    assert dict(shown.getexif()) == {}
+
+
+def test_a_question_that_failed_says_why(client):
+    url = client.post("/", {"image": picture()}, headers=SCRIPT).json()["url"]
+    SearchRequest.objects.update(state=RequestState.FAILED, error="The file is damaged.")
+    page = client.get(url).content.decode()
+    assert "could not be read" in page
+    assert "The file is damaged." in page
+
+
+def test_examples_are_shown_and_asked_about(client, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    folder = tmp_path / "sample" / "held-out"
+    folder.mkdir(parents=True)
+    (folder / "gate.jpg").write_bytes(jpeg(5, size=(640, 480)))
+    (folder / "truth.json").write_text(json.dumps([{"file": "gate.jpg"}, {"file": "gone.jpg"}]))
+    page = client.get("/").content.decode()
+    assert "gate.jpg" in page
+    assert "gone.jpg" not in page
+    assert client.get(reverse("example-image", args=["gate.jpg"])).status_code == 200
+    assert client.get("/examples/truth.json").status_code == 404
+    assert client.post("/", {"example": "gate.jpg"}, headers=BROWSER).status_code == 302
+    assert client.post("/", {"example": "../../secret_key"}, headers=SCRIPT).status_code == 400
+
+
+def test_similar_photos_work_without_javascript_too(client):
+    from photos.services.collection import add_photo
+    from photos.services.indexing import index_now
+
+    photos = [add_photo(jpeg(number, size=(400, 300)), title=f"Photo {number}") for number in (1, 2)]
+    assert all(index_now(photo.pk) for photo in photos)
+    url = reverse("photo-similar", args=[photos[0].uuid])
+    assert "Photo 2" in client.get(url).content.decode()
+    assert "<html" not in client.get(url, headers={"hx-request": "true"}).content.decode()
