@@ -26,7 +26,8 @@ NEIGHBOURS: Final = (
         roof_colour=(128, 68, 52),
     ),
     Recipe("plaster", ((172, 190, 186), (150, 170, 168)), floors=4, floor_m=3.2, bays=4, roof="flat"),
-    Recipe("timber", ((230, 216, 186), (216, 196, 160)), floors=3, floor_m=3.0, bays=5, roof="gable"),
+    # no half-timbered neighbours: their beams alone agree with Weavers' Row
+    Recipe("plaster", ((204, 186, 196), (186, 166, 180)), floors=3, floor_m=3.0, bays=5, roof="gable"),
     Recipe("plaster", ((206, 150, 130), (190, 130, 110)), floors=2, bays=4, roof="gable", roof_colour=(96, 82, 84)),
     Recipe("ashlar", ((200, 192, 174), (186, 178, 160)), floors=3, bays=4, roof="flat", features=("cornice",)),
 )
