@@ -17,7 +17,7 @@ RUN_STAMP := $(VENV)/base.$(HASH)
 TEST_STAMP := $(VENV)/base-dev.$(HASH)
 else
 RUN_STAMP := $(VENV)/models.$(HASH)
-TEST_STAMP := $(VENV)/models-dev.$(HASH)
+TEST_STAMP := $(VENV)/all.$(HASH)
 endif
 BENCH_STAMP := $(VENV)/all.$(HASH)
 
@@ -72,10 +72,6 @@ $(VENV)/models.$(HASH): | $(BIN)/pip
 
 $(VENV)/base-dev.$(HASH): | $(BIN)/pip
 	$(INSTALL) -e '.[dev]'
-	$(DONE)
-
-$(VENV)/models-dev.$(HASH): | $(BIN)/pip
-	$(INSTALL) -e '.[models,dev]'
 	$(DONE)
 
 $(VENV)/all.$(HASH): | $(BIN)/pip
