@@ -37,3 +37,7 @@ class WeightsMissingError(VisionError):
 
 class WeightsCorruptError(VisionError):
     """A weight file is not the one that was pinned; the message gives both digests."""
+
+
+class InterchangeError(VisionError):
+    """A file of features, masks or similarities that is not what its name promises; the message says how."""
