@@ -47,6 +47,12 @@ def note_stage(request: SearchRequest, stage: str) -> None:
         raise _lost(request)
 
 
+def note_first(request: SearchRequest, record: dict[str, Any]) -> None:
+    """Tell the asker what a first look found, and extend the lease; raises `RequestLostError`."""
+    if not _held(request).update(first_result=record, lease_expires_at=_expiry()):
+        raise _lost(request)
+
+
 def finish(request: SearchRequest, record: dict[str, Any]) -> None:
     """Write the answer; raises `RequestLostError`."""
     _end(request, state=RequestState.DONE, result=record, error="", finished_at=Now())

@@ -37,6 +37,9 @@ class SearchRequest(models.Model):
 
     The asker is `owner`, or the browser session `session_key`, or, for a program without either, whoever
     knows the uuid. `result` holds ids and numbers; what the asker may see is checked again when it is read.
+    `first_result` is the same for the whole picture alone, told while the rest is worked out. A refinement names
+    its `parent`; whoever knows `share_token` may read the answer; an answer whose picture its owner put into the
+    collection, as `saved_photo`, is kept as long as that photo.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -50,11 +53,19 @@ class SearchRequest(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     parameters = models.JSONField(default=dict, blank=True)
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="refinements", verbose_name=_("refines")
+    )
+    share_token = models.CharField(max_length=43, null=True, blank=True, unique=True)
+    saved_photo = models.ForeignKey(
+        "photos.Photo", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("saved as")
+    )
     state = models.CharField(max_length=10, choices=RequestState, default=RequestState.PENDING)
     stage = models.CharField(max_length=20, blank=True, default="")
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    first_result = models.JSONField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)

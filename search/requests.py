@@ -26,6 +26,7 @@ from photos.errors import CollectionError
 from photos.intake import read_bytes, upload_limits
 from photos.models import EmbeddingSpace
 from photos.querysets import Viewer
+from photos.services.spaces import active_space
 from photos.vision.errors import VisionError
 from photos.vision.images import inspect_image
 from search import leases
@@ -33,8 +34,10 @@ from search.answers import conclude
 from search.calibration import read_prior
 from search.clock import StageClock
 from search.errors import RequestLostError
+from search.first_look import look_first, look_to_record
 from search.models import RequestKind, RequestState, SearchRequest
 from search.presentation import present_result
+from search.questions import Picture, read_picture
 from search.records import exif_from_record, exif_to_record, match_from_record, match_to_record
 from search.services import DEFAULT_LIMIT, MAX_LIMIT, investigate
 from search.types import Filters, SearchResult
@@ -61,10 +64,12 @@ def submit(
     session_key: str = "",
     original_name: str = "",
     parameters: Mapping[str, Any] | None = None,
+    parent: SearchRequest | None = None,
 ) -> SearchRequest:
     """Keep a question with its picture and have it answered; raises `ImageRefused`.
 
-    It belongs to `viewer`, else to the session, else to whoever knows its uuid. `parameters` may hold `limit`.
+    It belongs to `viewer`, else to the session, else to whoever knows its uuid. `parameters` may hold `limit`;
+    `parent` is the question that this one refines.
     """
     file = ContentFile(upload) if isinstance(upload, bytes) else upload
     info = inspect_image(read_bytes(file), limits=upload_limits())
@@ -77,6 +82,7 @@ def submit(
         width=info.width,
         height=info.height,
         parameters={**(parameters or {})},
+        parent=parent,
     )
     request.image.save("picture", file, save=False)
     try:
@@ -109,8 +115,12 @@ def find_for(request_uuid: uuid.UUID | str, *, viewer: Viewer, session_key: str 
         asker |= Q(owner_id=viewer.pk)
     if session_key:
         asker |= Q(owner__isnull=True, session_key=session_key)
-    unexpired = Q(expires_at__gt=Now())
-    return SearchRequest.objects.filter(asker & unexpired).get(uuid=request_uuid)
+    return SearchRequest.objects.filter(asker & is_alive()).get(uuid=request_uuid)
+
+
+def is_alive() -> Q:
+    """Return the condition of requests that may still be read: unexpired, or kept with their saved photo."""
+    return Q(expires_at__gt=Now()) | Q(saved_photo__owner__isnull=False)
 
 
 # --- reading --------------------------------------------------------------------------------------------
@@ -149,7 +159,15 @@ def read_result(request: SearchRequest, *, viewer: Viewer) -> SearchResult | Non
     """
     if request.state != RequestState.DONE or request.result is None:
         return None
-    record = request.result
+    return _conclude(request, request.result, viewer)
+
+
+def read_first_result(request: SearchRequest, *, viewer: Viewer) -> SearchResult | None:
+    """Return what a first look found, as `viewer` may know it now: matches alone, none of them verified."""
+    return None if request.first_result is None else _conclude(request, request.first_result, viewer)
+
+
+def _conclude(request: SearchRequest, record: Mapping[str, Any], viewer: Viewer) -> SearchResult | None:
     space = EmbeddingSpace.objects.filter(slug=record["space"]).first()
     if space is None:
         return None
@@ -159,9 +177,9 @@ def read_result(request: SearchRequest, *, viewer: Viewer) -> SearchResult | Non
         viewer=viewer,
         prior=read_prior(space.slug),
         limit=limit_of(request),
-        exif=exif_from_record(record["exif"]),
-        is_blank=record["is_blank"],
-        timings_ms=record["timings_ms"],
+        exif=exif_from_record(record.get("exif")),
+        is_blank=record.get("is_blank", False),
+        timings_ms=record.get("timings_ms", {}),
     )
 
 
@@ -207,16 +225,25 @@ def _settling(request: SearchRequest) -> Iterator[None]:
 
 def _work_out(request: SearchRequest) -> dict[str, Any]:
     clock = StageClock(partial(leases.note_stage, request))
+    clock("reading")
     with request.image.open("rb") as file:
-        found = investigate(file, viewer=request.owner, limit=limit_of(request), filters=Filters(), clock=clock)
+        picture = read_picture(file)
+    _look_first(request, picture)
+    found = investigate(picture.image, viewer=request.owner, limit=limit_of(request), filters=Filters(), clock=clock)
     clock("locating")
     return {
         "space": found.space.slug,
         "matches": [match_to_record(match) for match in found.matches],
-        "exif": exif_to_record(found.exif),
+        "exif": exif_to_record(picture.exif),
         "is_blank": found.is_blank,
         "timings_ms": dict(clock.timings_ms()),
     }
+
+
+def _look_first(request: SearchRequest, picture: Picture) -> None:
+    space = active_space()
+    matches = look_first(picture.image, space=space, viewer=request.owner, filters=Filters(), limit=limit_of(request))
+    leases.note_first(request, look_to_record(matches, space))
 
 
 # --- seeing to it ---------------------------------------------------------------------------------------
@@ -235,7 +262,7 @@ def requeue_lost() -> int:
 
 def purge_expired() -> int:
     """Delete expired requests with their pictures; returns how many."""
-    expired = SearchRequest.objects.filter(expires_at__lte=Now()).order_by("id")[:_PURGED_AT_ONCE]
+    expired = SearchRequest.objects.exclude(is_alive()).order_by("id")[:_PURGED_AT_ONCE]
     purged = 0
     for request in expired:
         request.image.delete(save=False)

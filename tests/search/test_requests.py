@@ -214,3 +214,45 @@ def test_the_limit_is_kept_in_bounds(town):
     run_request(request.pk)
     assert len(read(request)["matches"]) == 2
     assert requests.limit_of(SearchRequest(parameters={"limit": 10_000})) == 50
+
+
+def test_a_first_look_is_told_while_the_rest_is_worked_out(asked, town, monkeypatch):
+    seen = []
+    investigate = requests.investigate
+
+    def look_on(*args, **options):
+        asked.refresh_from_db()
+        seen.append(requests.read_first_result(asked, viewer=None))
+        return investigate(*args, **options)
+
+    monkeypatch.setattr(requests, "investigate", look_on)
+    assert requests.read_first_result(asked, viewer=None) is None
+    assert run_request(asked.pk)
+    (first,) = seen
+    assert first.matches[0].photo_id in {photo.pk for photo in town.gate}
+    assert {match.verification for match in first.matches} == {None}
+    assert first.location is None, "what nothing verified is no place"
+    Photo.objects.filter(pk__in=[photo.pk for photo in town.gate]).update(visibility=Visibility.PRIVATE)
+    hidden = requests.read_first_result(asked, viewer=None)
+    assert not {photo.pk for photo in town.gate} & {match.photo_id for match in hidden.matches}
+
+
+def test_a_first_look_by_a_worker_that_lost_its_lease_is_not_written(asked):
+    lost = leases.claim(asked.pk)
+    SearchRequest.objects.filter(pk=asked.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assert leases.claim(asked.pk) is not None
+    with pytest.raises(RequestLostError):
+        leases.note_first(lost, {"space": "x", "matches": []})
+    asked.refresh_from_db()
+    assert asked.first_result is None
+
+
+def test_an_answer_is_kept_as_long_as_the_photo_its_owner_made_of_it(asked, town):
+    owner = User.objects.create_user("o")
+    Photo.objects.filter(pk=town.gate[0].pk).update(owner=owner)
+    past = timezone.now() - timedelta(seconds=1)
+    SearchRequest.objects.filter(pk=asked.pk).update(expires_at=past, saved_photo=town.gate[0])
+    assert requests.purge_expired() == 0
+    assert requests.find_for(asked.uuid, viewer=None) == asked
+    Photo.objects.get(pk=town.gate[0].pk).delete()
+    assert requests.purge_expired() == 1
