@@ -263,23 +263,14 @@ def create_partitions(space: SpaceKey) -> None:
 
     They are attached, not created as partitions: that leaves searches in the other spaces alone.
     """
-    indexes = {
-        PHOTO_TABLE: (sql.SQL("({})").format(_bare(_halfvec(space))), "halfvec_ip_ops"),
-        SEGMENT_TABLE: (_signs(space, _bare(_halfvec(space))), "bit_hamming_ops"),
-    }
     with binary_cursor() as cursor:
-        for table, (expression, operators) in indexes.items():
-            for statement in _partition_statements(table, space, expression, operators):
+        for table in (PHOTO_TABLE, SEGMENT_TABLE):
+            for statement in _partition_statements(table, space):
                 cursor.execute(statement)
+    create_indexes(space)
 
 
-def _bare(vector_type: sql.Composable) -> sql.Composed:
-    return sql.SQL("vector::{}").format(vector_type)
-
-
-def _partition_statements(
-    table: str, space: SpaceKey, expression: sql.Composable, operators: str
-) -> Iterator[sql.Composed]:
+def _partition_statements(table: str, space: SpaceKey) -> Iterator[sql.Composed]:
     names = {
         "parent": sql.Identifier(table),
         "partition": sql.Identifier(partition_name(table, space)),
@@ -291,13 +282,37 @@ def _partition_statements(
         " CHECK (space_id = {space}), CHECK (vector_dims(vector) = {dimensions}))"
     ).format(**names)
     yield sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES IN ({space})").format(**names)
-    yield sql.SQL("CREATE INDEX {index} ON {partition} USING hnsw ({expression} {operators}) {options}").format(
-        index=sql.Identifier(f"{partition_name(table, space)}_hnsw"),
-        expression=expression,
-        operators=sql.SQL(operators),
-        options=_HNSW,
-        partition=names["partition"],
-    )
+
+
+def create_indexes(space: SpaceKey) -> None:
+    """Make the HNSW indexes of a space that has none; fastest where `maintenance_work_mem` holds each."""
+    indexes = {
+        PHOTO_TABLE: (sql.SQL("(vector::{})").format(_halfvec(space)), "halfvec_ip_ops"),
+        SEGMENT_TABLE: (_signs(space, sql.SQL("vector::{}").format(_halfvec(space))), "bit_hamming_ops"),
+    }
+    with binary_cursor() as cursor:
+        for table, (expression, operators) in indexes.items():
+            statement = sql.SQL("CREATE INDEX {index} ON {partition} USING hnsw ({expression} {operators}) {options}")
+            cursor.execute(
+                statement.format(
+                    index=_index_name(table, space),
+                    expression=expression,
+                    operators=sql.SQL(operators),
+                    options=_HNSW,
+                    partition=sql.Identifier(partition_name(table, space)),
+                )
+            )
+
+
+def drop_indexes(space: SpaceKey) -> None:
+    """Drop a space's HNSW indexes: to load many vectors and `create_indexes` after is many times as fast."""
+    with binary_cursor() as cursor:
+        for table in (PHOTO_TABLE, SEGMENT_TABLE):
+            cursor.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(_index_name(table, space)))
+
+
+def _index_name(table: str, space: SpaceKey) -> sql.Identifier:
+    return sql.Identifier(f"{partition_name(table, space)}_hnsw")
 
 
 def drop_partitions(space: SpaceKey) -> None:

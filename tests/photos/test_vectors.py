@@ -169,6 +169,18 @@ def test_vectors_come_back_in_binary(space):
     assert np.allclose(found, wholes, atol=1e-3)
 
 
+def test_indexes_made_after_loading_serve_as_those_made_before(space):
+    vectors.drop_indexes(space)
+    _, wholes = fill(space, 200, segments=2)
+    statement = vectors.nearest_photos_sql(space, query=QUERY, limit=5)
+    assert "hnsw" not in plan(statement, wholes[0])
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # check the keys now: no index is made while checks wait
+    vectors.create_indexes(space)
+    assert f"{vectors.partition_name(vectors.PHOTO_TABLE, space)}_hnsw" in plan(statement, wholes[0])
+    assert "_hnsw" in plan(vectors.nearest_segments_sql(space, query=QUERY, limit=5), wholes[0])
+
+
 def test_vectors_are_stored_beside_their_keys(space):
     """Not TOASTed: re-ranking reads thousands of them."""
     names = [vectors.partition_name(table, space) for table in (vectors.PHOTO_TABLE, vectors.SEGMENT_TABLE)]
