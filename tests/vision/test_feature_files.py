@@ -8,11 +8,13 @@ import textwrap
 
 import h5py
 import numpy as np
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from photos.vision.errors import InterchangeError
+from photos.vision.interchange import faiss_index, feature_files, parquet
 from photos.vision.interchange.ilias_hdf5 import (
     FeatureFileWriter,
     escape_id,
@@ -22,6 +24,8 @@ from photos.vision.interchange.ilias_hdf5 import (
     read_features,
     unescape_id,
 )
+
+ARROW_NAMES = {"float16": "halffloat", "float32": "float"}
 
 
 def vectors(count: int, dimensions: int = 8, seed: int = 0) -> np.ndarray:
@@ -201,3 +205,68 @@ def test_it_refuses_partitions_that_ilias_does_not_know():
     assert feature_file_name("distractors", 7) == "features_distractors_00007.hdf5"
     with pytest.raises(InterchangeError, match="unknown partition 'negatives'"):
         feature_file_name("negatives")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_parquet_holds_the_same_rows(tmp_path, dtype):
+    rows = vectors(9)
+    with parquet.ParquetFeatureWriter(tmp_path / "f.parquet", dtype=dtype) as writer:
+        writer.append(["é/b", *"hgfedca"], rows[:8])
+    with parquet.ParquetFeatureWriter(tmp_path / "f.parquet", dtype=dtype) as writer:
+        writer.append(["b"], rows[8:])
+        writer.finish(sort=True)
+    ids, found = parquet.read_features(tmp_path / "f.parquet")
+    assert ids == ["a", "b", "c", "d", "e", "f", "g", "h", "é/b"]
+    np.testing.assert_array_equal(found, rows.astype(dtype)[[7, 8, 6, 5, 4, 3, 2, 1, 0]])
+    table = pyarrow.parquet.read_table(tmp_path / "f.parquet")
+    assert [str(field.type) for field in table.schema] == [
+        "string",
+        f"fixed_size_list<element: {ARROW_NAMES[dtype]}>[8]",
+    ]
+
+
+def test_files_of_any_form_are_read_one_after_another(tmp_path):
+    for name, start in (("a.hdf5", 0), ("b.parquet", 3)):
+        with feature_files.open_writer(tmp_path / name) as writer:
+            writer.append([str(number) for number in range(start, start + 3)], vectors(6)[start : start + 3])
+            writer.finish()
+    ids, rows = feature_files.read_features([tmp_path / "a.hdf5", tmp_path / "b.parquet"])
+    assert ids == list("012345")
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(rows, vectors(6).astype(np.float16).astype(np.float32))
+
+
+def test_files_that_do_not_go_together_are_refused(tmp_path):
+    write(tmp_path / "a.hdf5", ["a"], vectors(1))
+    write(tmp_path / "b.hdf5", ["b"], vectors(1, dimensions=4))
+    with pytest.raises(InterchangeError, match=r"expected vectors of 8 numbers, .*b\.hdf5 has 4"):
+        feature_files.read_features([tmp_path / "a.hdf5", tmp_path / "b.hdf5"])
+    with pytest.raises(InterchangeError, match=r"use \.hdf5, \.h5, \.parquet"):
+        feature_files.read_features(tmp_path / "c.npy")
+    (tmp_path / "d.parquet").write_text("hello")
+    with pytest.raises(InterchangeError, match="no Parquet file"):
+        feature_files.read_features(tmp_path / "d.parquet")
+
+
+@pytest.mark.parametrize("factory", ["Flat", "HNSW16", "IVF2,Flat"])
+def test_an_index_of_faiss_finds_the_rows_under_their_ids(tmp_path, factory):
+    rows = vectors(90)
+    write(tmp_path / "a.hdf5", [f"a{number}" for number in range(50)], rows[:50])
+    write(tmp_path / "b.hdf5", [f"b {number}" for number in range(40)], rows[50:])
+    made = faiss_index.export_index([tmp_path / "a.hdf5", tmp_path / "b.hdf5"], tmp_path / "i.faiss", factory=factory)
+    index, ids = faiss_index.read_index(tmp_path / "i.faiss")
+    assert made == index.ntotal == len(ids) == 90
+    similarities, places = index.search(rows[[3, 88]], 1)
+    assert [ids[place] for place in places[:, 0]] == ["a3", "b 38"]
+    np.testing.assert_allclose(similarities[:, 0], 1, atol=1e-3)
+
+
+def test_faiss_says_what_it_cannot_make(tmp_path):
+    write(tmp_path / "a.hdf5", ["a"], vectors(1))
+    with pytest.raises(InterchangeError, match="no index 'Flatt' for 8"):
+        faiss_index.export_index([tmp_path / "a.hdf5"], tmp_path / "i.faiss", factory="Flatt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.hdf5"]
+    with pytest.raises(InterchangeError, match="nothing to index"):
+        faiss_index.export_index([], tmp_path / "i.faiss")
+    with pytest.raises(InterchangeError, match="must both be there"):
+        faiss_index.read_index(tmp_path / "i.faiss")
