@@ -44,6 +44,7 @@ STABILITY_SCORE_THRESH = read_float("STABILITY_SCORE_THRESH", 0.95, maximum=1)
 MAX_SEGMENTS_PER_IMAGE = read_int("MAX_SEGMENTS_PER_IMAGE", 10, minimum=1, maximum=100)
 MIN_SEGMENT_SIZE = read_float("MIN_SEGMENT_SIZE", 0.01, maximum=1)
 EXTRACT_GLOBAL_FEATURES = read_bool("EXTRACT_GLOBAL_FEATURES", True)
+OPEN_CLIP_MODELS = tuple(read_list("OPEN_CLIP_MODELS", []))
 
 # --- indexing: PostgreSQL is the truth, Redis a doorbell ------------------------------------------------
 INDEX_LEASE_S = read_int("INDEX_LEASE_S", 60, minimum=2)

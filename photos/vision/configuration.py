@@ -24,13 +24,16 @@ _NUMBERS: Final[dict[str, tuple[type[int] | type[float], float, float]]] = {
     "min_segment_size": (float, 0, 1),
 }
 
+_LISTS: Final = {"open_clip_models"}
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Where weights are, what computes, and how pictures are segmented.
 
     `model_dir` is a folder; `points_per_side` 0 chooses 16 on a CPU and 32 on a GPU; the thresholds and
-    `min_segment_size`, a share of the picture, are in 0..1. Raises `VisionError` for a value outside.
+    `min_segment_size`, a share of the picture, are in 0..1; `open_clip_models` are more encoders, "name:tag" each as
+    open_clip lists them. Raises `VisionError` for a value outside.
     """
 
     model_dir: Path
@@ -42,6 +45,7 @@ class Configuration:
     max_segments_per_image: int = 10
     min_segment_size: float = 0.01
     extract_global_features: bool = True
+    open_clip_models: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, allowed in (("vision_engine", ENGINES), ("sam_model_type", SAM_MODEL_TYPES)):
@@ -50,6 +54,9 @@ class Configuration:
         for name, (_kind, least, most) in _NUMBERS.items():
             if not least <= getattr(self, name) <= most:
                 raise VisionError(f"{name.upper()}={getattr(self, name)!r} must be between {least:g} and {most:g}")
+        for pair in self.open_clip_models:
+            if len([part for part in pair.split(":") if part]) != 2:
+                raise VisionError(f"OPEN_CLIP_MODELS has {pair!r}; write name:tag, as in ViT-B-16:laion2b_s34b_b88k")
 
 
 def read_configuration(values: Mapping[str, Any], *, base: Configuration | None = None) -> Configuration:
@@ -58,7 +65,7 @@ def read_configuration(values: Mapping[str, Any], *, base: Configuration | None 
     Raises `VisionError` for an unknown name and for a value that cannot be read.
     """
     known = {field.name for field in fields(Configuration)}
-    given = {name.lower(): value for name, value in values.items() if value not in ("", None)}
+    given = {name.lower(): value for name, value in values.items() if value not in ("", None, ())}
     if unknown := sorted(set(given) - known):
         raise VisionError(f"unknown settings {', '.join(unknown)}; known: {', '.join(sorted(known))}")
     start = {name: getattr(base, name) for name in known} if base else {"model_dir": default_model_dir()}
@@ -97,6 +104,9 @@ def _read(name: str, value: Any) -> Any:
         return Path(value).expanduser().absolute()
     if name == "extract_global_features":
         return _read_bool(name, value)
+    if name in _LISTS:
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(part.strip() for part in parts if part.strip())
     if name not in _NUMBERS:
         return str(value)
     kind = _NUMBERS[name][0]

@@ -7,7 +7,7 @@ import threading
 from typing import Any, Final, cast
 
 from photos.vision import configuration
-from photos.vision.encoders import classical_spec, dinov2_spec, open_clip_models
+from photos.vision.encoders import classical_spec, dinov2_spec, open_clip_listed, open_clip_models
 from photos.vision.errors import UnknownModelError
 from photos.vision.types import Encoder, EncoderSpec, Segmenter
 
@@ -46,7 +46,8 @@ _making: Final = threading.RLock()
 
 
 def encoder_slugs() -> list[str]:
-    """Return the slugs of all encoders, sorted."""
+    """Return the slugs of all encoders, sorted; raises `UnknownModelError` for a wrong one in the configuration."""
+    _register_configured()
     return sorted(_ENCODERS)
 
 
@@ -97,12 +98,30 @@ def default_segmenter(encoder_slug: str) -> str:
     """Return the slug of the segmenter that goes with an encoder: the configured SAM for one with weights."""
     if encoder_slug in DEFAULT_SEGMENTER:
         return DEFAULT_SEGMENTER[encoder_slug]
+    if encoder_slug not in _ENCODERS:
+        _register_configured()
     if encoder_slug in _ENCODERS and _ENCODERS[encoder_slug][0].weights:
         return f"sam-{configuration.current().sam_model_type}".replace("_", "-")
     return "regions"
 
 
+def _register_configured() -> None:
+    """Make the configuration's own encoders known; open_clip is imported only where some of its are named."""
+    for pair in configuration.current().open_clip_models:
+        name, _colon, tag = pair.partition(":")
+        if open_clip_listed.slug_of(name, tag) not in _ENCODERS:
+            _register_open_clip(open_clip_listed.register_open_clip(name, tag))
+
+
+def _register_open_clip(model: open_clip_models.ClipModel) -> None:
+    register_encoder(model.spec, _OPEN_CLIP)
+    if model.inverts:
+        register_encoder(open_clip_models.inverted(model.spec), _OPEN_CLIP_INVERTING)
+
+
 def _encoder_entry(slug: str) -> tuple[EncoderSpec, str]:
+    if slug not in _ENCODERS:
+        _register_configured()
     if slug not in _ENCODERS:
         raise UnknownModelError(f"unknown encoder {slug!r}; known: {', '.join(encoder_slugs())}")
     return _ENCODERS[slug]

@@ -66,6 +66,7 @@ def test_it_lists_what_is_known_and_what_is_here(space, model_dir):
     assert "MIT" in lines["clip-vit-b-32-openai"]
     assert "ViT-B-32.pt (here, 3 MB)" in lines["clip-vit-b-32-openai"]
     assert "sam_vit_h_4b8939.pth (not here, 2565 MB)" in lines["sam-vit-h"]
+    assert "dinov2_vitb14_pretrain.pth (not here, size unknown)" in lines["dinov2-b-14"]
     assert "no weights" in lines["windows"]
     assert str(model_dir) in lines["Weights"]
     assert "active" in models("list").splitlines()[-1]

@@ -12,12 +12,7 @@ import torch
 from torch.nn import functional
 
 from photos.vision import registry
-from photos.vision.encoders.open_clip import (
-    InvertingOpenClipEncoder,
-    OpenClipEncoder,
-    model_of,
-    register_open_clip,
-)
+from photos.vision.encoders.open_clip import InvertingOpenClipEncoder, OpenClipEncoder, model_of
 from photos.vision.encoders.open_clip_models import MODELS, inverted
 from photos.vision.encoders.vision_tower import settings_of
 from photos.vision.engines import get_engine
@@ -180,21 +175,6 @@ def test_it_tells_missing_and_wrong_weights(tmp_path, monkeypatch):
     write_small_clip(tmp_path / "ViT-B-32.pt", dimensions=64)
     with pytest.raises(WeightsCorruptError, match="expected 512 dimensions for 'clip-vit-b-32-openai', got 64"):
         OpenClipEncoder(CLIP, engine=get_engine("torch")).encode([picture()])
-
-
-def test_any_model_of_open_clip_can_be_registered():
-    model = register_open_clip("ViT-B-16", "laion2b_s34b_b88k")
-    try:
-        assert model.spec.slug == "open-clip-vit-b-16-laion2b-s34b-b88k"
-        assert (model.spec.dimensions, model.spec.input_size, model.quick_gelu) == (512, 224, False)
-        assert model.spec.weights[0].url.endswith(
-            "/laion/CLIP-ViT-B-16-laion2B-s34B-b88K/resolve/main/open_clip_model.safetensors"
-        )
-        assert model_of(model.spec.slug) is model
-    finally:
-        del MODELS[model.spec.slug]
-    with pytest.raises(UnknownModelError, match="'nothing'"):
-        register_open_clip("ViT-B-16", "nothing")
 
 
 def test_the_built_in_table_agrees_with_open_clip():

@@ -158,7 +158,7 @@ class Command(BaseCommand):
 
 
 def _told(file: WeightFile) -> str:
-    size = f", {file.size / 1e6:.0f} MB" if file.size else ""
+    size = f", {file.size / 1e6:.0f} MB" if file.size else ", size unknown"
     if not weights.is_present(file):
         return f"{file.name} (not here{size})"
     return f"{file.name} (here, {weights.path_of(file).stat().st_size / 1e6:.0f} MB)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,9 +16,8 @@ from photos.vision.encoders.open_clip_build import load_clip
 from photos.vision.encoders.open_clip_models import INVERTED, MODELS, ClipModel
 from photos.vision.encoders.vision_tower import MaskInvertingTower, Vector, VisionTower, settings_of, unit_rows
 from photos.vision.engines import Engine
-from photos.vision.errors import MissingDependencyError, UnknownModelError
+from photos.vision.errors import MissingDependencyError, UnknownModelError, VisionError
 from photos.vision.mask_inversion import tower_of_open_clip
-from photos.vision.torchvision_cpu import prepare_torchvision
 from photos.vision.types import EncoderSpec, Image, SegmentMask, WeightFile
 from photos.vision.weights import require
 
@@ -54,6 +52,8 @@ class OpenClipEncoder:
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (N, D) float32 of unit norm."""
+        if not self.spec.has_text:
+            raise VisionError(f"{self.spec.slug!r} describes pictures only: its tokenizer is not known here")
         if not texts:
             return np.zeros((0, self.spec.dimensions), np.float32)
         (features,) = self._text(self._tokenize(texts))
@@ -91,48 +91,9 @@ def model_of(slug: str) -> ClipModel:
     return MODELS[plain]
 
 
-def register_open_clip(name: str, tag: str) -> ClipModel:
-    """Make any pretrained model of open_clip known, and return it; `name` and `tag` as in its list.
-
-    Raises `UnknownModelError` for one that open_clip does not know.
-    """
-    prepare_torchvision()
-    import open_clip
-
-    config, pretrained = open_clip.get_model_config(name), open_clip.get_pretrained_cfg(name, tag)
-    if not config or not pretrained:
-        raise UnknownModelError(f"open_clip knows no {name!r} pretrained as {tag!r}; see open_clip.list_pretrained()")
-    size = int(config["vision_cfg"].get("image_size", 224))
-    spec = EncoderSpec(
-        slug=re.sub(r"[^a-z0-9]+", "-", f"open-clip-{name}-{tag}".lower()).strip("-"),
-        version=1,
-        dimensions=int(config["embed_dim"]),
-        input_size=size,
-        preprocessing=f"{size}, as open_clip's; segments masked on the mean, 10 % context, padded to square",
-        weights=(_weights_of(name, tag, pretrained),),
-        license="see the model's page",
-        has_text=True,
-    )
-    squash = pretrained.get("resize_mode", "shortest") == "squash"
-    view = View(size, tuple(pretrained["mean"]), tuple(pretrained["std"]), "squash" if squash else "shortest")
-    quick = bool(pretrained.get("quick_gelu") or config.get("quick_gelu"))
-    model = ClipModel(name, spec, view, quick_gelu=quick)
-    MODELS[spec.slug] = model
-    return model
-
-
-def _weights_of(name: str, tag: str, pretrained: dict[str, Any]) -> WeightFile:
-    if pretrained.get("url"):
-        digest = re.search(r"/([0-9a-f]{64})/", pretrained["url"])
-        return WeightFile(f"{name}-{tag}.pt", pretrained["url"], digest[1] if digest else "", 0)
-    repository = pretrained["hf_hub"].strip("/")
-    url = f"https://huggingface.co/{repository}/resolve/main/open_clip_model.safetensors"
-    return WeightFile(f"{name}-{tag}.safetensors", url, "", 0)
-
-
 def _view(model: ClipModel, network: Any) -> View:
     """Return the model's view at the size of the weights at hand."""
-    size = network.visual.trunk.patch_embed.img_size if hasattr(network.visual, "trunk") else network.visual.image_size
+    size = getattr(network.visual, "image_size", None) or network.visual.trunk.patch_embed.img_size
     return View(int(size[0] if isinstance(size, tuple) else size), model.view.mean, model.view.std, model.view.resize)
 
 

@@ -16,6 +16,8 @@ from photos.vision.weights import load_state, require
 
 _OPENAI_EXTRAS = ("input_resolution", "context_length", "vocab_size")
 _HEAD_WIDTH = 64
+_OTHER_HEAD_WIDTHS = {1152: 72, 1536: 96}
+"""Of SigLIP's largest towers, by their widths: the one number that the weights do not tell."""
 
 
 def load_clip(model: ClipModel) -> nn.Module:
@@ -39,33 +41,43 @@ def _build(model: ClipModel, state: dict[str, Tensor]) -> nn.Module:
         import open_clip
     except ImportError as exc:
         raise MissingDependencyError("CLIP needs open_clip: pip install 'geolocator[models]'") from exc
-    if "visual.trunk.attn_pool.latent" in state:
+    if "SigLIP" in model.name and "visual.trunk.attn_pool.latent" in state:
         return _build_siglip(state)
-    if "visual.conv1.weight" in state and "token_embedding.weight" in state:
-        return _build_openai(state, quick_gelu=model.quick_gelu)
-    network: nn.Module = open_clip.create_model(model.name, pretrained=None, pretrained_text=False, load_weights=False)
+    if {"visual.conv1.weight", "visual.positional_embedding", "token_embedding.weight"} <= set(state):
+        return _build_openai(state, open_clip.get_model_config(model.name) or {}, quick_gelu=model.quick_gelu)
+    network: nn.Module = open_clip.create_model(
+        model.name,
+        pretrained=None,
+        pretrained_text=False,
+        load_weights=False,
+        force_quick_gelu=model.quick_gelu,
+    )
     return network
 
 
-def _build_openai(state: Mapping[str, Tensor], *, quick_gelu: bool) -> nn.Module:
+def _build_openai(state: Mapping[str, Tensor], config: Mapping[str, Any], *, quick_gelu: bool) -> nn.Module:
+    """Return a CLIP of the shapes of its weights; what these do not tell is of open_clip's own configuration."""
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
     width, _channels, patch, _patch = state["visual.conv1.weight"].shape
     grid = round((len(state["visual.positional_embedding"]) - 1) ** 0.5)
     text_width = len(state["ln_final.weight"])
-    vision = CLIPVisionCfg(
-        width=width,
-        layers=_layers(state, "visual.transformer.resblocks.{}.ln_1.weight"),
-        patch_size=patch,
-        image_size=patch * grid,
-    )
-    text = CLIPTextCfg(
-        context_length=len(state["positional_embedding"]),
-        vocab_size=len(state["token_embedding.weight"]),
-        width=text_width,
-        heads=text_width // _HEAD_WIDTH,
-        layers=_layers(state, "transformer.resblocks.{}.ln_1.weight"),
-    )
+    vision_shape = {
+        "width": width,
+        "layers": _layers(state, "visual.transformer.resblocks.{}.ln_1.weight"),
+        "mlp_ratio": (len(state["visual.transformer.resblocks.0.mlp.c_fc.weight"]) + 0.5) / width,  # it is cut off
+        "patch_size": patch,
+        "image_size": patch * grid,
+    }
+    text_shape = {
+        "context_length": len(state["positional_embedding"]),
+        "vocab_size": len(state["token_embedding.weight"]),
+        "width": text_width,
+        "heads": text_width // _HEAD_WIDTH,
+        "layers": _layers(state, "transformer.resblocks.{}.ln_1.weight"),
+    }
+    vision = CLIPVisionCfg(**{**config.get("vision_cfg", {}), **vision_shape})
+    text = CLIPTextCfg(**{**config.get("text_cfg", {}), **text_shape})
     network: nn.Module = CLIP(state["text_projection"].shape[1], vision, text, quick_gelu=quick_gelu)
     return network
 
@@ -110,7 +122,7 @@ def _build_siglip(state: dict[str, Tensor]) -> nn.Module:
         patch_size=patch,
         embed_dim=width,
         depth=_layers(state, "visual.trunk.blocks.{}.norm1.weight"),
-        num_heads=width // _HEAD_WIDTH,
+        num_heads=width // _OTHER_HEAD_WIDTHS.get(width, _HEAD_WIDTH),
         mlp_ratio=len(state["visual.trunk.blocks.0.mlp.fc1.weight"]) / width,
         class_token=False,
         global_pool="map",
@@ -121,7 +133,7 @@ def _build_siglip(state: dict[str, Tensor]) -> nn.Module:
         context_length=len(state["text.positional_embedding"]),
         vocab_size=len(state["text.token_embedding.weight"]),
         width=text_width,
-        heads=text_width // _HEAD_WIDTH,
+        heads=text_width // _OTHER_HEAD_WIDTHS.get(text_width, _HEAD_WIDTH),
         layers=_layers(state, "text.transformer.resblocks.{}.ln_1.weight"),
         mlp_ratio=len(state["text.transformer.resblocks.0.mlp.c_fc.weight"]) / text_width,
         output_dim=len(state["text.text_projection.weight"]),

@@ -23,13 +23,15 @@ INVERTED: Final = "+mi"
 class ClipModel:
     """A model of open_clip: its architecture's name there, its space and its view.
 
-    The first weight file is the network's; a second one is its tokenizer, where open_clip brings none.
+    The first weight file is the network's; a second one is its tokenizer, where open_clip brings none. `inverts`
+    says that there is a space of it with mask inversion.
     """
 
     name: str
     spec: EncoderSpec
     view: View
     quick_gelu: bool = False
+    inverts: bool = True
 
 
 def _openai(name: str, slug: str, sha256: str, size: int, dimensions: int) -> ClipModel:
@@ -86,7 +88,7 @@ _BUILT_IN: Final = (
 )
 
 MODELS: Final[dict[str, ClipModel]] = {model.spec.slug: model for model in _BUILT_IN}
-"""Slug to model, those of `open_clip.register_open_clip` too."""
+"""Slug to model, those of `open_clip_listed.register_open_clip` too."""
 
 
 def inverted(spec: EncoderSpec, *, mi_alpha: float = 0.03, mi_steps: int = 100) -> EncoderSpec:
