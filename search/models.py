@@ -11,6 +11,10 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from search.ranking_models import RankingWeights as RankingWeights
+from search.ranking_models import SegmentWeight as SegmentWeight
+from search.ranking_models import Weighing as Weighing
+
 
 class RequestState(models.TextChoices):
     PENDING = "pending", _("pending")
