@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from photos.models import EmbeddingSpace
-from photos.services import indexing, places, vocabulary
+from photos.services import duplicates, indexing, places, vocabulary
 
 RETAG_S: Final = 60.0
 """Then other jobs get their turn; the reconciler has the rest done."""
@@ -15,6 +15,8 @@ def index_photo(photo_id: int) -> bool:
     """Index a photo, if it still needs it and nobody else is at it."""
     done = indexing.index_now(photo_id)
     places.tag_place(photo_id)
+    if done:
+        duplicates.note_duplicates(photo_id)
     return done
 
 

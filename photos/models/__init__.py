@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from photos.models.choices import LocationSource, LocationVisibility, PhotoState, Visibility
+from photos.models.duplicate import DuplicateKind, NearDuplicate
 from photos.models.embedding import EmbeddingSpace, PhotoEmbedding, SegmentEmbedding
 from photos.models.photo import Photo
 from photos.models.proposal import LocationProposal, ProposalSource, ProposalState
@@ -10,11 +11,13 @@ from photos.models.segment import LocalFeatures, Segment
 from photos.models.tag import PhotoTag, SegmentTag, Tag, TagSource
 
 __all__ = [
+    "DuplicateKind",
     "EmbeddingSpace",
     "LocalFeatures",
     "LocationProposal",
     "LocationSource",
     "LocationVisibility",
+    "NearDuplicate",
     "Photo",
     "PhotoEmbedding",
     "PhotoState",

@@ -8,9 +8,10 @@ from functools import partial
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Q
 
 from photos import derivatives
-from photos.models import LocalFeatures, Photo, PhotoEmbedding, Segment, SegmentEmbedding
+from photos.models import LocalFeatures, NearDuplicate, Photo, PhotoEmbedding, Segment, SegmentEmbedding
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def forget_picture(photo: Photo, name: str, sha256: str) -> None:
         SegmentEmbedding.objects.filter(photo=photo).delete()
         Segment.objects.filter(photo=photo).delete()
         LocalFeatures.objects.filter(photo=photo).delete()
+        NearDuplicate.objects.filter(Q(photo_a=photo) | Q(photo_b=photo)).delete()
     transaction.on_commit(partial(delete_files, photo.uuid, name, sha256), robust=True)
 
 

@@ -1,0 +1,133 @@
+"""Near-duplicates: found as photos become ready, dismissed and taken back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+
+from photos import jobs
+from photos.models import DuplicateKind, NearDuplicate, Photo
+from photos.services import collection, duplicates
+from tests.photos.pictures import encode, jpeg, textured
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
+SIZE = (640, 480)
+
+
+@pytest.fixture
+def save(space):
+    """Add a picture and index it as the worker does."""
+
+    def save_picture(data, **fields):
+        photo = collection.add_photo(data, **fields)
+        assert jobs.index_photo(photo.pk)
+        return Photo.objects.get(pk=photo.pk)
+
+    return save_picture
+
+
+def picture(seed=1):
+    return textured(seed, size=SIZE)
+
+
+def pairs():
+    return {(one.photo_a_id, one.photo_b_id): one.kind for one in NearDuplicate.objects.all()}
+
+
+def test_unlike_pictures_are_no_duplicates(save):
+    save(encode(picture(1)))
+    save(encode(picture(2)))
+    assert pairs() == {}
+
+
+def test_the_same_file_of_two_owners_is_found(save, owner):
+    first, second = save(jpeg(1)), save(jpeg(1), owner=owner)
+    assert pairs() == {(first.pk, second.pk): DuplicateKind.SAME_BYTES}
+    assert list(duplicates.duplicates_of(first)) == [second]
+    assert list(duplicates.duplicates_of(second)) == [first]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: encode(image, quality=35),
+        lambda image: encode(image.resize((400, 300)), quality=85),
+        lambda image: encode(image.crop((20, 25, 610, 460)), quality=90),
+    ],
+    ids=["re-encoded", "smaller", "lightly cropped"],
+)
+def test_the_same_picture_again_is_found(save, change):
+    first, second = save(encode(picture(), quality=92)), save(change(picture()))
+    assert pairs() == {(first.pk, second.pk): DuplicateKind.SAME_PICTURE}
+
+
+def test_a_part_of_a_picture_is_no_duplicate(save):
+    save(encode(picture()))
+    save(encode(picture().crop((300, 200, 620, 440))))
+    assert pairs() == {}
+
+
+def test_a_turned_picture_is_no_duplicate(save):
+    save(encode(picture()))
+    save(encode(picture().rotate(4)))
+    assert pairs() == {}
+
+
+def test_a_burst_is_found_by_place_and_minute(save, owner):
+    place = {"latitude": 41.0, "longitude": -40.0, "owner": owner}
+    first = save(jpeg(1), taken_at=NOON, **place)
+    second = save(jpeg(2), taken_at=NOON + timedelta(seconds=50), **place)
+    save(jpeg(3), taken_at=NOON + timedelta(seconds=130), **place)
+    save(jpeg(4), taken_at=NOON, **place | {"latitude": 42.0})
+    save(jpeg(5), taken_at=NOON, **place | {"owner": None})
+    assert pairs() == {(first.pk, second.pk): DuplicateKind.BURST}
+
+
+def test_a_burst_without_a_place_is_found_by_its_pictures(save, owner):
+    first = save(encode(picture()), taken_at=NOON, owner=owner)
+    second = save(encode(picture(), quality=50), taken_at=NOON + timedelta(seconds=2), owner=owner)
+    assert pairs() == {(first.pk, second.pk): DuplicateKind.BURST}
+
+
+def test_what_fails_does_not_fail_the_indexing(save, monkeypatch, caplog):
+    def fail(_photo_id):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(duplicates, "find_duplicates", fail)
+    assert save(jpeg(1)).state == "ready"
+    assert "no luck" in caplog.text
+
+
+def test_a_dismissed_pair_stays_dismissed_and_can_come_back(save, owner):
+    first, second = save(jpeg(1)), save(jpeg(1), owner=owner)
+    assert duplicates.dismiss(NearDuplicate.objects.all(), by=owner) == 1
+    call_command("find_duplicates", verbosity=0)
+    assert list(duplicates.duplicates_of(first)) == []
+    assert list(duplicates.with_duplicates(Photo.objects.all())) == []
+    assert duplicates.undo_dismissal(NearDuplicate.objects.all()) == 1
+    assert list(duplicates.duplicates_of(first)) == [second]
+    assert duplicates.with_duplicates(Photo.objects.all()).count() == 2
+
+
+def test_a_pair_that_holds_no_longer_goes(save, owner):
+    save(jpeg(1), taken_at=NOON, latitude=1, longitude=1, owner=owner)
+    second = save(jpeg(2), taken_at=NOON, latitude=1, longitude=1, owner=owner)
+    Photo.objects.filter(pk=second.pk).update(taken_at=NOON + timedelta(hours=1))
+    call_command("find_duplicates", verbosity=0)
+    assert pairs() == {}
+
+
+def test_a_replaced_picture_is_no_duplicate_any_more(save, owner):
+    save(jpeg(1))
+    second = save(jpeg(1), owner=owner)
+    collection.replace_image(second, encode(picture(9)))
+    assert pairs() == {}
+
+
+def test_copies_of_a_copy_are_one_group():
+    groups = duplicates.groups_of([(1, 2), (3, 4), (2, 5), (5, 3), (8, 9)])
+    assert groups[4] == groups[1] == frozenset({1, 2, 3, 4, 5})
+    assert groups[8] == frozenset({8, 9})
