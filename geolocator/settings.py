@@ -45,6 +45,9 @@ MAX_SEGMENTS_PER_IMAGE = read_int("MAX_SEGMENTS_PER_IMAGE", 10, minimum=1, maxim
 MIN_SEGMENT_SIZE = read_float("MIN_SEGMENT_SIZE", 0.01, maximum=1)
 EXTRACT_GLOBAL_FEATURES = read_bool("EXTRACT_GLOBAL_FEATURES", True)
 OPEN_CLIP_MODELS = tuple(read_list("OPEN_CLIP_MODELS", []))
+DINOV2_LORA_WEIGHTS = read_text("DINOV2_LORA_WEIGHTS")
+DINOV2_LORA_RANK = read_int("DINOV2_LORA_RANK", 0, maximum=1024)
+DINOV2_LORA_ALPHA = read_float("DINOV2_LORA_ALPHA", 0, maximum=65536)
 
 # --- indexing: PostgreSQL is the truth, Redis a doorbell ------------------------------------------------
 INDEX_LEASE_S = read_int("INDEX_LEASE_S", 60, minimum=2)

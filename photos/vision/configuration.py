@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +22,13 @@ _NUMBERS: Final[dict[str, tuple[type[int] | type[float], float, float]]] = {
     "stability_score_thresh": (float, 0, 1),
     "max_segments_per_image": (int, 1, 100),
     "min_segment_size": (float, 0, 1),
+    "dinov2_lora_rank": (int, 0, 1024),
+    "dinov2_lora_alpha": (float, 0, 65536),
 }
 
+_PATHS: Final = {"model_dir", "dinov2_lora_weights"}
 _LISTS: Final = {"open_clip_models"}
+_TOLD_BY_SLUGS: Final = {*_PATHS, *_LISTS, "vision_engine", "dinov2_lora_rank", "dinov2_lora_alpha"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Configuration:
 
     `model_dir` is a folder; `points_per_side` 0 chooses 16 on a CPU and 32 on a GPU; the thresholds and
     `min_segment_size`, a share of the picture, are in 0..1; `open_clip_models` are more encoders, "name:tag" each as
-    open_clip lists them. Raises `VisionError` for a value outside.
+    open_clip lists them; `dinov2_lora_weights` is an adapter's folder or file, whose rank and alpha are told where
+    they are not 0. Raises `VisionError` for a value outside.
     """
 
     model_dir: Path
@@ -46,6 +51,9 @@ class Configuration:
     min_segment_size: float = 0.01
     extract_global_features: bool = True
     open_clip_models: tuple[str, ...] = ()
+    dinov2_lora_weights: Path | None = None
+    dinov2_lora_rank: int = 0
+    dinov2_lora_alpha: float = 0.0
 
     def __post_init__(self) -> None:
         for name, allowed in (("vision_engine", ENGINES), ("sam_model_type", SAM_MODEL_TYPES)):
@@ -70,6 +78,11 @@ def read_configuration(values: Mapping[str, Any], *, base: Configuration | None 
         raise VisionError(f"unknown settings {', '.join(unknown)}; known: {', '.join(sorted(known))}")
     start = {name: getattr(base, name) for name in known} if base else {"model_dir": default_model_dir()}
     return Configuration(**{**start, **{name: _read(name, value) for name, value in given.items()}})
+
+
+def result_settings(found: Configuration) -> dict[str, Any]:
+    """Return, as JSON takes them, the settings that change what is said of a picture beside the models' slugs."""
+    return {name: value for name, value in asdict(found).items() if name not in _TOLD_BY_SLUGS}
 
 
 def from_environment() -> Configuration:
@@ -100,7 +113,7 @@ def use(source: Callable[[], Configuration]) -> Callable[[], Configuration]:
 
 
 def _read(name: str, value: Any) -> Any:
-    if name == "model_dir":
+    if name in _PATHS:
         return Path(value).expanduser().absolute()
     if name == "extract_global_features":
         return _read_bool(name, value)

@@ -6,11 +6,12 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, TypeAlias
 
 from photos.vision import configuration, registry
+from photos.vision.bulk.sources import find_pictures
 from photos.vision.describe import describe_image
 from photos.vision.errors import ImageRefused, VisionError
 from photos.vision.images import DecodedImage, read_image
@@ -18,7 +19,6 @@ from photos.vision.interchange import per_image_json
 from photos.vision.tags import DEFAULT_CUT, DEFAULT_VOCABULARY, Vocabulary, embed_vocabulary, with_article
 from photos.vision.types import Encoder, Segmenter
 
-SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif"})
 SETTINGS_NAME: Final = "extraction.json"
 ERRORS_NAME: Final = "errors.jsonl"
 
@@ -52,12 +52,6 @@ class ExtractionReport:
     described: int = 0
     skipped: int = 0
     refused: list[tuple[Path, str]] = field(default_factory=list)
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """Return the pictures of a folder and its subfolders by their suffixes, in order; hidden ones are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def extract_folder(
@@ -143,8 +137,6 @@ class _Run:
         return "refused"
 
     def _described_by(self) -> dict[str, Any]:
-        current = asdict(configuration.current())
-        current = {name: value for name, value in current.items() if name not in {"model_dir", "vision_engine"}}
         words = list(self._settings.words) if self._vocabulary else []
         return {
             "model": self._spec.slug,
@@ -153,7 +145,7 @@ class _Run:
             "max_side": self._settings.max_side,
             "words": words,
             "tag_cut": self._settings.tag_cut,
-            **current,
+            **configuration.result_settings(configuration.current()),
         }
 
 

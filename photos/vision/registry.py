@@ -7,7 +7,7 @@ import threading
 from typing import Any, Final, cast
 
 from photos.vision import configuration
-from photos.vision.encoders import classical_spec, dinov2_spec, open_clip_listed, open_clip_models
+from photos.vision.encoders import classical_spec, dinov2_spec, lora, open_clip_listed, open_clip_models
 from photos.vision.errors import UnknownModelError
 from photos.vision.types import Encoder, EncoderSpec, Segmenter
 
@@ -111,12 +111,22 @@ def _register_configured() -> None:
         name, _colon, tag = pair.partition(":")
         if open_clip_listed.slug_of(name, tag) not in _ENCODERS:
             _register_open_clip(open_clip_listed.register_open_clip(name, tag))
+    if (adapter := lora.configured_lora()) is not None:
+        _register_adapted(adapter)
 
 
 def _register_open_clip(model: open_clip_models.ClipModel) -> None:
     register_encoder(model.spec, _OPEN_CLIP)
     if model.inverts:
         register_encoder(open_clip_models.inverted(model.spec), _OPEN_CLIP_INVERTING)
+
+
+def _register_adapted(adapter: lora.Lora) -> None:
+    for plain in dinov2_spec.SPECS.values():
+        spec = lora.adapted(plain, adapter)
+        if spec.slug not in _ENCODERS and lora.fits(adapter, width=plain.dimensions):
+            register_encoder(spec, _DINOV2)
+            register_encoder(open_clip_models.inverted(spec), _DINOV2)
 
 
 def _encoder_entry(slug: str) -> tuple[EncoderSpec, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -11,8 +12,10 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from photos.vision.encoders.dinov2 import DinoV2Encoder, Lora, adapted, add_lora, load_dinov2
+from photos.vision import registry
+from photos.vision.encoders.dinov2 import DinoV2Encoder, add_lora, load_dinov2
 from photos.vision.encoders.dinov2_spec import SPECS, VIEW
+from photos.vision.encoders.lora import Lora, adapted, configured_lora, read_lora
 from photos.vision.encoders.open_clip_models import inverted
 from photos.vision.engines import get_engine
 from photos.vision.errors import VisionError, WeightsCorruptError, WeightsMissingError
@@ -52,16 +55,17 @@ def picture(seed=1):
     return cv2.resize(coarse, SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def lora_from_peft(folder, path):
-    """Adapt the network with PEFT, write its matrices and return its feature of a picture."""
-    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+def lora_from_peft(network, path, **options):
+    """Adapt the network with PEFT, have it save the adapter as a folder and return its feature of a picture."""
+    from peft import LoraConfig, get_peft_model
 
-    network = load_dinov2(folder / SPEC.weights[0].name, size=VIEW.size)
     with torch.random.fork_rng():
         torch.manual_seed(2)
-        config = LoraConfig(r=4, lora_alpha=8, target_modules=r".*blocks.*(qkv|proj)", init_lora_weights=False)
+        config = LoraConfig(
+            r=4, lora_alpha=8, target_modules=r".*blocks.*(qkv|proj)", init_lora_weights=False, **options
+        )
         tuned = get_peft_model(network, config).eval()
-    save_file(get_peft_model_state_dict(tuned), path)
+    tuned.save_pretrained(path)
     with torch.no_grad():
         return tuned(torch.from_numpy(VIEW.normalise([VIEW.show(picture())])))[0]
 
@@ -94,34 +98,83 @@ def test_segments_by_crops_and_by_inversion():
     assert some(crops[0]) @ some(crops[1]) < 0.9999
 
 
-def test_lora_is_added_as_peft_does(folder, tmp_path):
-    expected = lora_from_peft(folder, tmp_path / "adapter.safetensors")
-    lora = Lora(tmp_path / "adapter.safetensors", rank=4, alpha=8)
+@pytest.mark.parametrize("options", [{}, {"use_rslora": True}], ids=["plain", "stabilised"])
+def test_lora_is_added_as_peft_does(folder, tmp_path, options):
+    expected = lora_from_peft(load_dinov2(folder / SPEC.weights[0].name, size=VIEW.size), tmp_path / "tuned", **options)
+    lora = read_lora(tmp_path / "tuned")
+    assert lora == Lora(tmp_path / "tuned" / "adapter_model.safetensors", 4, 8.0, bool(options))
     spec = adapted(SPEC, lora)
-    assert spec.slug.startswith("dinov2-b-14+lora-4-8-")
+    assert spec.slug.startswith("dinov2-b-14+lora-4-8-rs-" if options else "dinov2-b-14+lora-4-8-")
     found = DinoV2Encoder(spec, lora=lora, engine=exact()).encode([picture()])[0]
     plain = DinoV2Encoder(SPEC, engine=exact()).encode([picture()])[0]
     assert functional.cosine_similarity(torch.from_numpy(some(found)), expected, dim=0) > 0.99999
     assert some(found) @ some(plain) < 0.9999
 
 
-def test_lora_comes_from_the_environment(tmp_path, monkeypatch):
-    assert Lora.from_environment() is None
-    monkeypatch.setenv("DINOV2_LORA_WEIGHTS", str(tmp_path / "a.safetensors"))
-    assert Lora.from_environment() == Lora(tmp_path / "a.safetensors", 16, 16.0)
+@pytest.fixture
+def own_registry(monkeypatch):
+    for name in ("_ENCODERS", "_made"):
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_lora_by_setting_makes_encoders_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    monkeypatch.setenv("VISION_ENGINE", "torch")
+    assert not [slug for slug in registry.encoder_slugs() if "lora" in slug]
+    write_small_dinov2(tmp_path / "dinov2_vitb14_pretrain.pth", dimensions=768)
+    network = load_dinov2(tmp_path / "dinov2_vitb14_pretrain.pth", size=VIEW.size)
+    expected = lora_from_peft(network, tmp_path / "tuned")
+    monkeypatch.setenv("DINOV2_LORA_WEIGHTS", str(tmp_path / "tuned"))
+    plain, inverting = [slug for slug in registry.encoder_slugs() if "lora" in slug]  # none of dinov2-l-14's width
+    assert plain.startswith("dinov2-b-14+lora-4-8-")
+    assert inverting == f"{plain}+mi"
+    assert registry.get_spec(plain).preprocessing.endswith(plain.removeprefix("dinov2-b-14+"))
+    assert registry.default_segmenter(plain) == "sam-vit-b"
+    found = some(registry.get_encoder(plain).encode([picture()])[0])
+    assert functional.cosine_similarity(torch.from_numpy(found), expected, dim=0) > 0.999
+    monkeypatch.setenv("DINOV2_LORA_ALPHA", "16")
+    assert registry.get_spec(plain.replace("-4-8-", "-4-16-")).slug != plain
+
+
+def test_rank_and_alpha_of_a_bare_file_come_from_the_settings(tmp_path, monkeypatch):
+    assert configured_lora() is None
+    path = tmp_path / "a.safetensors"
+    path.touch()
+    monkeypatch.setenv("DINOV2_LORA_WEIGHTS", str(path))
+    with pytest.raises(VisionError, match="set DINOV2_LORA_RANK and DINOV2_LORA_ALPHA"):
+        configured_lora()
     monkeypatch.setenv("DINOV2_LORA_RANK", "8")
     monkeypatch.setenv("DINOV2_LORA_ALPHA", "4")
-    assert Lora.from_environment() == Lora(tmp_path / "a.safetensors", 8, 4.0)
+    assert configured_lora() == Lora(path, 8, 4.0)
     monkeypatch.setenv("DINOV2_LORA_RANK", "eight")
     with pytest.raises(VisionError, match="DINOV2_LORA_RANK"):
-        Lora.from_environment()
+        configured_lora()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"r": 4, "lora_alpha": 8, "use_dora": True}, "uses use_dora, which is not supported"),
+        ({"r": 4, "lora_alpha": 8, "rank_pattern": {"x": 2}}, "uses rank_pattern"),
+        ({"r": 4, "lora_alpha": 8, "bias": "all"}, "trains biases"),
+        ({"peft_type": "LOHA"}, "of the type 'LOHA'"),
+        ({"r": 2, "lora_alpha": 8}, r"DINOV2_LORA_RANK=4, but .*adapter_config\.json says 2"),
+        (None, "is no JSON"),
+    ],
+)
+def test_it_rejects_adapters_of_another_kind(tmp_path, config, message):
+    (tmp_path / "adapter_model.safetensors").touch()
+    (tmp_path / "adapter_config.json").write_text("{" if config is None else json.dumps(config))
+    with pytest.raises(VisionError, match=message):
+        read_lora(tmp_path, rank=4)
 
 
 def test_it_rejects_lora_that_does_not_fit(folder, tmp_path):
     network = load_dinov2(folder / SPEC.weights[0].name, size=VIEW.size)
     path = tmp_path / "adapter.safetensors"
-    with pytest.raises(WeightsMissingError, match="adapter"):
-        adapted(SPEC, Lora(path, 4, 8))
+    with pytest.raises(WeightsMissingError, match=r"adapter.*DINOV2_LORA_WEIGHTS.* are not there\. Copy"):
+        read_lora(path, rank=4, alpha=8)
     save_file(
         {"blocks.0.attn.qkv.lora_A.weight": torch.ones(2, 64), "blocks.0.attn.qkv.lora_B.weight": torch.ones(9, 2)},
         path,
@@ -135,11 +188,14 @@ def test_it_rejects_lora_that_does_not_fit(folder, tmp_path):
         add_lora(network, Lora(path, 2, 8))
 
 
-def test_an_adapted_space_needs_its_weights(tmp_path):
+def test_an_adapted_space_needs_its_own_weights(tmp_path):
     (tmp_path / "x").write_bytes(b"x")
     spec = adapted(SPEC, Lora(tmp_path / "x", 4, 8))
     with pytest.raises(VisionError, match="DINOV2_LORA_WEIGHTS"):
         DinoV2Encoder(spec, engine=exact())
+    (tmp_path / "y").write_bytes(b"y")
+    with pytest.raises(WeightsCorruptError, match="is another adaptation"):
+        DinoV2Encoder(spec, lora=Lora(tmp_path / "y", 4, 8), engine=exact())
 
 
 def test_it_tells_missing_and_wrong_weights(tmp_path, monkeypatch):

@@ -1,14 +1,12 @@
 """DINOv2: what things look like, without words; optionally adapted by LoRA.
 
-Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision" (2023); Hu et al., "LoRA: Low-Rank
-Adaptation of Large Language Models" (ICLR 2022), whose matrices are added to the weights once, when loading.
+Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision" (2023). LoRA's matrices are added to the
+weights once, when loading.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +14,32 @@ import torch
 from torch import Tensor, nn
 
 from photos.vision.encoders.dinov2_spec import VIEW
+from photos.vision.encoders.lora import Lora, configured_lora, is_adapted
 from photos.vision.encoders.open_clip_models import INVERTED
 from photos.vision.encoders.vision_tower import MaskInvertingTower, Vector, VisionTower, settings_of
 from photos.vision.engines import Engine
-from photos.vision.errors import MissingDependencyError, VisionError, WeightsCorruptError, WeightsMissingError
+from photos.vision.errors import MissingDependencyError, VisionError, WeightsCorruptError
 from photos.vision.mask_inversion import tower_of_timm
 from photos.vision.torchvision_cpu import prepare_torchvision
 from photos.vision.types import EncoderSpec, Image, SegmentMask
-from photos.vision.weights import digest_of, load_state, require
+from photos.vision.weights import load_state, require
 
 _HEAD_WIDTH = 64
 _UNUSED = ("mask_token",)
-
-
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """Low-rank matrices in PEFT's format: `weight + alpha / rank * B @ A`."""
-
-    weights: Path
-    rank: int
-    alpha: float
-
-    @classmethod
-    def from_environment(cls) -> Lora | None:
-        """Return that of DINOV2_LORA_WEIGHTS, DINOV2_LORA_RANK and DINOV2_LORA_ALPHA, if there is one."""
-        path = os.environ.get("DINOV2_LORA_WEIGHTS", "").strip()
-        if not path:
-            return None
-        try:
-            rank = int(os.environ.get("DINOV2_LORA_RANK") or 16)
-            return cls(Path(path), rank, float(os.environ.get("DINOV2_LORA_ALPHA") or rank))
-        except ValueError as exc:
-            raise VisionError(f"DINOV2_LORA_RANK and DINOV2_LORA_ALPHA have to be numbers: {exc}") from exc
-
-
-def adapted(spec: EncoderSpec, lora: Lora) -> EncoderSpec:
-    """Return the space of the adapted network: another one for every adaptation."""
-    if not lora.weights.is_file():
-        raise WeightsMissingError(f"The LoRA weights {lora.weights} (DINOV2_LORA_WEIGHTS) are not there.")
-    suffix = f"lora-{lora.rank}-{lora.alpha:g}-{digest_of(lora.weights)[:8]}"
-    return replace(spec, slug=f"{spec.slug}+{suffix}", preprocessing=f"{spec.preprocessing}; {suffix}")
 
 
 class DinoV2Encoder:
     """DINOv2's class token; its weights are loaded when it is made.
 
     A slug with "+mi" describes segments by mask inversion. A slug with "+lora" needs `lora`, by default that of
-    the environment.
+    the configuration.
     """
 
     def __init__(self, spec: EncoderSpec, *, lora: Lora | None = None, engine: Engine | None = None) -> None:
         self.spec = spec
         network: Any = load_dinov2(require(spec.weights[0]), size=VIEW.size)
-        if "+lora" in spec.slug:
-            add_lora(network, _required(lora or Lora.from_environment(), spec))
+        if is_adapted(spec.slug):
+            add_lora(network, _required(lora or configured_lora(), spec))
         self._vision = VisionTower(spec, network, VIEW, engine=engine)
         self._inverting = None
         if INVERTED in spec.slug:
@@ -146,7 +116,7 @@ def add_lora(network: nn.Module, lora: Lora) -> None:
             raise WeightsCorruptError(f"{lora.weights} has rank {len(down)} at {name}, expected {lora.rank}")
         try:
             layer: Any = network.get_submodule(name.removeprefix("base_model.model."))
-            layer.weight += lora.alpha / lora.rank * (up.float() @ down.float())
+            layer.weight += lora.scale * (up.float() @ down.float())
         except (AttributeError, RuntimeError) as exc:
             raise WeightsCorruptError(f"{lora.weights} does not fit the network at {name}: {exc}") from exc
 
@@ -154,4 +124,6 @@ def add_lora(network: nn.Module, lora: Lora) -> None:
 def _required(lora: Lora | None, spec: EncoderSpec) -> Lora:
     if lora is None:
         raise VisionError(f"{spec.slug!r} needs its LoRA weights; set DINOV2_LORA_WEIGHTS")
+    if lora.suffix not in spec.slug:
+        raise WeightsCorruptError(f"{lora.weights} is another adaptation, {lora.suffix}, than that of {spec.slug!r}")
     return lora
