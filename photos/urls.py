@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from photos import pages
+from photos.pages import clusters, gallery, photo, pictures
 
 urlpatterns: list[URLPattern] = [
-    path("photos/", pages.gallery, name="gallery"),
-    path("photos/<uuid:identity>/", pages.photo_page, name="photo"),
-    path("photos/<uuid:identity>/<str:size>.jpg", pages.photo_image, name="photo-image"),
-    path("photos/<uuid:identity>/original", pages.photo_original, name="photo-original"),
+    path("photos/", gallery.gallery, name="gallery"),
+    path("photos/<uuid:identity>/", photo.photo_page, name="photo"),
+    path("photos/<uuid:identity>/<str:size>.jpg", pictures.photo_image, name="photo-image"),
+    path("photos/<uuid:identity>/original", pictures.photo_original, name="photo-original"),
+    path("map/clusters/", clusters.map_clusters, name="map-clusters"),
 ]

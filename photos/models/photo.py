@@ -197,6 +197,19 @@ class Photo(models.Model):
                 condition=Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING]),
             ),
             models.Index(fields=["id"], name="photo_place_untagged", condition=place_untagged()),
+            # what a map counts, read from the index alone
+            models.Index(
+                fields=["public_latitude", "public_longitude"],
+                include=["id", "owner"],
+                name="photo_map_public",
+                condition=Q(visibility=Visibility.PUBLIC, public_latitude__isnull=False),
+            ),
+            models.Index(
+                fields=["latitude", "longitude"],
+                include=["id", "owner"],
+                name="photo_map_exact",
+                condition=Q(latitude__isnull=False),
+            ),
             # the GiST index on the public point stands in a migration: Django has no point type without GEOS
         ]
 

@@ -112,7 +112,7 @@ def test_the_gallery_leaves_out_what_does_not_fit(client, public, query):
 
 
 def test_further_cards_come_without_the_frame(client, space, owner, monkeypatch):
-    monkeypatch.setattr("photos.pages.PAGE_SIZE", 2)
+    monkeypatch.setattr("photos.pages.gallery.PAGE_SIZE", 2)
     for number in range(3):
         collection.add_photo(jpeg(number), owner=owner)
     page = client.get("/photos/")

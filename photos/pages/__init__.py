@@ -1,0 +1,1 @@
+"""The collection's pages and pictures: parse, call one service, answer."""
