@@ -107,24 +107,32 @@ def clusters_of(photos: PhotoQuerySet, view: MapView, *, viewer: Viewer) -> list
 
 def grid_of(view: MapView) -> Grid:
     """Return the view's part of the world's grid, made coarser until its cells can be drawn."""
-    for level in range(view.zoom + CELLS_PER_TILE, -1, -1):
-        grid = _grid_at(view, level)
-        if grid.columns * (len(grid.rows) - 1) <= MAX_CELLS:
-            return grid
-    raise AssertionError("a grid of one cell is always small enough")
-
-
-def _grid_at(view: MapView, level: int) -> Grid:
+    level = view.zoom + CELLS_PER_TILE
+    while level and _size(view, level) > MAX_CELLS:
+        level -= 1
+    (first, last), (low, high) = _span(view, level)
     count = 2**level
     cell = _WORLD / count
-    first, last = math.floor((view.west + 180) / cell), math.ceil((view.east + 180) / cell)
-    low = min(math.floor(mercator_y(view.south) * count), count - 1)
-    high = max(min(math.ceil(mercator_y(view.north) * count), count), low + 1)
     rows = [latitude_at(row / count) for row in range(low, high + 1)]
     # a photo at a pole is beyond the map, but not beyond counting
     rows[0] = -90.0 if low == 0 else rows[0]
     rows[-1] = 90.0 if high == count else rows[-1]
-    return Grid(first * cell - 180, cell, min(max(last - first, 1), count), tuple(rows))
+    return Grid(first * cell - 180, cell, last - first, tuple(rows))
+
+
+def _size(view: MapView, level: int) -> int:
+    (first, last), (low, high) = _span(view, level)
+    return (last - first) * (high - low)
+
+
+def _span(view: MapView, level: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the columns and the rows, each the first and one past the last, where the world has 2**level."""
+    count = 2**level
+    first = math.floor((view.west + 180) / _WORLD * count)
+    last = math.ceil((view.east + 180) / _WORLD * count)
+    low = min(math.floor(mercator_y(view.south) * count), count - 1)
+    high = max(min(math.ceil(mercator_y(view.north) * count), count), low + 1)
+    return (first, first + min(max(last - first, 1), count)), (low, high)
 
 
 def mercator_y(latitude: float) -> float:
