@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from photos.admin.duplicate import NearDuplicateAdmin
 from photos.admin.photo import PhotoAdmin
 from photos.admin.proposal import LocationProposalAdmin
 from photos.admin.space import EmbeddingSpaceAdmin
 from photos.admin.tag import TagAdmin
 
-__all__ = ["EmbeddingSpaceAdmin", "LocationProposalAdmin", "PhotoAdmin", "TagAdmin"]
+__all__ = ["EmbeddingSpaceAdmin", "LocationProposalAdmin", "NearDuplicateAdmin", "PhotoAdmin", "TagAdmin"]
 
 admin.site.site_header = admin.site.site_title = "Geolocator"
 admin.site.index_title = "Administration"

@@ -8,13 +8,14 @@ from django import forms
 from django.contrib import admin
 
 if TYPE_CHECKING:
-    from photos.models import EmbeddingSpace, LocationProposal, Photo, Tag
+    from photos.models import EmbeddingSpace, LocationProposal, NearDuplicate, Photo, Tag
 
     PhotoModelAdmin = admin.ModelAdmin[Photo]
     TagModelAdmin = admin.ModelAdmin[Tag]
     SpaceModelAdmin = admin.ModelAdmin[EmbeddingSpace]
     ProposalModelAdmin = admin.ModelAdmin[LocationProposal]
+    DuplicateModelAdmin = admin.ModelAdmin[NearDuplicate]
     PhotoModelForm = forms.ModelForm[Photo]
 else:
-    PhotoModelAdmin = TagModelAdmin = SpaceModelAdmin = ProposalModelAdmin = admin.ModelAdmin
+    PhotoModelAdmin = TagModelAdmin = SpaceModelAdmin = ProposalModelAdmin = DuplicateModelAdmin = admin.ModelAdmin
     PhotoModelForm = forms.ModelForm

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from photos.models import Photo, PhotoState, Tag
+from photos.services.duplicates import with_duplicates
 
 MOST_USED = 30
 
@@ -21,13 +22,19 @@ class AttentionFilter(admin.SimpleListFilter):
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, Any]]:
-        return [("failed", _("failed or quarantined")), ("proposals", _("has open proposals"))]
+        return [
+            ("failed", _("failed or quarantined")),
+            ("proposals", _("has open proposals")),
+            ("duplicates", _("has near-duplicates")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
         if self.value() == "failed":
             return queryset.filter(state__in=[PhotoState.FAILED, PhotoState.QUARANTINED])
         if self.value() == "proposals":
             return queryset.filter(proposals__state="open").distinct()
+        if self.value() == "duplicates":
+            return with_duplicates(queryset)
         return queryset
 
 

@@ -19,9 +19,11 @@ from django.utils import timezone
 from psycopg import sql
 
 from photos import vectors
-from photos.models import EmbeddingSpace, LocalFeatures, Photo, PhotoEmbedding, PhotoState
+from photos.models import EmbeddingSpace, LocalFeatures, Photo, PhotoEmbedding, PhotoState, TagSource
 from photos.models.duplicate import DuplicateKind, NearDuplicate
 from photos.models.embedding import SpaceState
+from photos.services.collection import delete_photo, set_location
+from photos.services.editing import tag_photos, update_photo
 from photos.vision import types
 from photos.vision.matching.copies import is_same_picture
 from photos.vision.matching.features import from_bytes
@@ -36,6 +38,10 @@ CLOSE_DEGREES: Final = 0.0005
 CANDIDATES: Final = 8
 LEAST_SIMILARITY: Final = 0.4
 """Copies at a quarter of the size had a cosine of .47 and more in the classical space."""
+
+
+WORDS: Final = ("title", "description", "credit", "license", "taken_at")
+"""What a kept photo takes over from the other one where it says nothing itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,38 @@ def dismiss(pairs: QuerySet[NearDuplicate], *, by: AbstractBaseUser) -> int:
 
 def undo_dismissal(pairs: QuerySet[NearDuplicate]) -> int:
     return pairs.filter(dismissed_at__isnull=False).update(dismissed_at=None, dismissed_by=None)
+
+
+@transaction.atomic
+def keep_one(pair: NearDuplicate, *, kept_id: int) -> Photo:
+    """Delete the other photo of a pair for good; the kept one first takes over the place, date and words it lacks.
+
+    Raises `ValueError` for a photo that is not of the pair.
+    """
+    if kept_id not in {pair.photo_a_id, pair.photo_b_id}:
+        raise ValueError(f"photo {kept_id} is not one of the pair {pair}")
+    both = Photo.objects.select_for_update().in_bulk([pair.photo_a_id, pair.photo_b_id])
+    kept = both.pop(kept_id)
+    for other in both.values():
+        _take_over(kept, other)
+        delete_photo(other)
+    return kept
+
+
+def _take_over(kept: Photo, other: Photo) -> None:
+    changes = {name: getattr(other, name) for name in WORDS if not getattr(kept, name) and getattr(other, name)}
+    if kept.latitude is None and other.latitude is not None and other.longitude is not None:
+        changes["location_visibility"] = other.location_visibility
+        set_location(
+            kept,
+            other.latitude,
+            other.longitude,
+            source=other.location_source,
+            accuracy_m=other.location_accuracy_m,
+        )
+    update_photo(kept, changes=changes)
+    given = other.photo_tags.filter(source=TagSource.MANUAL).values_list("tag__name", flat=True)
+    tag_photos(Photo.objects.filter(pk=kept.pk), list(given))
 
 
 # --- for measures ---------------------------------------------------------------------------------------

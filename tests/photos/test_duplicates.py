@@ -131,3 +131,57 @@ def test_copies_of_a_copy_are_one_group():
     groups = duplicates.groups_of([(1, 2), (3, 4), (2, 5), (5, 3), (8, 9)])
     assert groups[4] == groups[1] == frozenset({1, 2, 3, 4, 5})
     assert groups[8] == frozenset({8, 9})
+
+
+# --- deciding -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(save, owner):
+    save(jpeg(1), title="Gate")
+    save(jpeg(1), owner=owner, title="Other", latitude=41.0, longitude=-40.0, tags=["arch"])
+    return NearDuplicate.objects.get()
+
+
+def choose(admin_client, pair, action, **more):
+    data = {"action": action, "_selected_action": [pair.pk], **more}
+    return admin_client.post("/admin/photos/nearduplicate/", data, follow=True)
+
+
+def test_curators_see_both_side_by_side(admin_client, pair):
+    page = admin_client.get("/admin/photos/nearduplicate/").content.decode()
+    assert "Gate" in page
+    assert "Other" in page
+    assert page.count('class="thumbnail"') == 2
+
+
+def test_keeping_one_asks_first_and_moves_what_the_kept_one_lacks(admin_client, pair):
+    asked = choose(admin_client, pair, "keep_left").content.decode()
+    assert "deleted for good" in asked
+    assert Photo.objects.count() == 2
+    choose(admin_client, pair, "keep_left", confirmed="yes")
+    kept = Photo.objects.get()
+    assert (kept.pk, kept.title, kept.latitude, kept.location_source) == (pair.photo_a_id, "Gate", 41.0, "manual")
+    assert [tag.name for tag in kept.tags.filter(photo_tags__source="manual")] == ["arch"]
+
+
+def test_keeping_the_right_one_deletes_the_left_one(admin_client, pair):
+    choose(admin_client, pair, "keep_right", confirmed="yes")
+    assert Photo.objects.get().pk == pair.photo_b_id
+
+
+def test_a_dismissal_can_be_undone_in_the_admin(admin_client, pair):
+    choose(admin_client, pair, "dismiss")
+    assert "Gate" not in admin_client.get("/admin/photos/nearduplicate/").content.decode()
+    dismissed = admin_client.get("/admin/photos/nearduplicate/?decision=dismissed").content.decode()
+    assert "by admin" in dismissed
+    data = {"action": "undo_dismissal", "_selected_action": [pair.pk]}
+    admin_client.post("/admin/photos/nearduplicate/?decision=dismissed", data)
+    assert NearDuplicate.objects.get().dismissed_at is None
+
+
+def test_the_photo_list_can_be_narrowed_to_those_with_duplicates(admin_client, pair, save):
+    save(jpeg(7), title="Alone")
+    page = admin_client.get("/admin/photos/photo/?attention=duplicates").content.decode()
+    assert "Gate" in page
+    assert "Alone" not in page

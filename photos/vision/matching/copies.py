@@ -46,7 +46,9 @@ def is_same_picture(first: LocalFeatures, second: LocalFeatures, verification: V
     return abs(turn) <= MAX_TURN_DEG and overlap(matrix, _working_size(first), _working_size(second)) >= LEAST_OVERLAP
 
 
-def overlap(matrix: NDArray[np.float64], first: tuple[float, float], second: tuple[float, float]) -> float:
+def overlap(
+    matrix: NDArray[np.floating | np.integer], first: tuple[float, float], second: tuple[float, float]
+) -> float:
     """Return the share 0..1 of both frames' union that both cover; `matrix` (2, 3) maps the first into the second.
 
     Sizes are (width, height); the turn is taken as none.
