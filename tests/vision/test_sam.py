@@ -17,9 +17,10 @@ from photos.vision.errors import UnknownModelError, VisionError, WeightsCorruptE
 from photos.vision.masks import mask_iou
 from photos.vision.segmenters.sam import SamSegmenter, SamSettings, weights_of
 from photos.vision.segmenters.sam_automatic import automatic_masks, full_masks, measure, point_grid
+from photos.vision.segmenters.sam_decoder import PromptDecoder
 from photos.vision.segmenters.sam_model import SamModel, load_sam
 from photos.vision.types import Box
-from tests.vision.checkpoints import write_small_sam
+from tests.vision.checkpoints import make_small_sam, write_small_sam
 
 THRESHOLDS = {"pred_iou_thresh": 0.85, "stability_score_thresh": 0.5}
 SETTINGS = SamSettings(points_per_side=9, pred_iou_thresh=0.85, stability_score_thresh=0.5, min_segment_size=0.002)
@@ -76,6 +77,19 @@ def test_masks_are_those_of_the_original_generator(checkpoint, shape):
         assert float(masks.stability[index]) == pytest.approx(record["stability_score"], abs=1e-6)
         x1, y1, x2, y2 = masks.boxes[index].tolist()
         assert [x1, y1, x2 - x1, y2 - y1] == record["bbox"]
+
+
+def test_the_decoder_is_the_originals_function():
+    sam = make_small_sam()
+    torch.manual_seed(0)
+    embedding, prompts = torch.randn(1, 32, 8, 8), torch.randn(5, 2, 32)
+    with torch.inference_mode():
+        dense = sam.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(5, -1, 8, 8)
+        expected = sam.mask_decoder.predict_masks(embedding, sam.prompt_encoder.get_dense_pe(), prompts, dense)
+        found = PromptDecoder(sam)(embedding, prompts)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == theirs.shape
+        assert (ours - theirs).abs().max() <= 2e-6 * theirs.abs().max()
 
 
 def masks_of_prompts(checkpoint, image, engine):

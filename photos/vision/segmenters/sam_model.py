@@ -20,12 +20,15 @@ from torch import Tensor, nn
 
 from photos.vision.engines import Engine, Network
 from photos.vision.errors import MissingDependencyError, WeightsCorruptError
+from photos.vision.segmenters.sam_decoder import PromptDecoder
 from photos.vision.torchvision_cpu import prepare_torchvision
 from photos.vision.types import Image
 from photos.vision.weights import load_state
 
-PORTION: Final = 16
-"""Prompts that are decoded at once: enough to fill a CPU, little to pad for a few boxes."""
+_PORTION_CPU: Final = 4
+"""Prompts that are decoded at once: their places still fit a CPU's cache."""
+
+_PORTION_GPU: Final = 64
 
 _ATTENTION_HEADS: Final = 8
 """Of the mask decoder: the one number that its weights do not tell."""
@@ -105,38 +108,6 @@ def _count(state: Mapping[str, Tensor], name: str) -> int:
     return count
 
 
-class PromptDecoder(nn.Module):
-    """The mask decoder for point or box prompts on one picture.
-
-    `segment_anything` repeats the picture's embedding for every prompt first; here it is broadcast, so that all
-    of the first layer that depends on the picture alone is computed once.
-    """
-
-    positions: Tensor
-    no_mask: Tensor
-
-    def __init__(self, sam: Any) -> None:
-        super().__init__()
-        self.decoder = sam.mask_decoder
-        self.register_buffer("positions", sam.prompt_encoder.get_dense_pe().detach().clone())
-        self.register_buffer("no_mask", sam.prompt_encoder.no_mask_embed.weight.detach().reshape(1, -1, 1, 1).clone())
-
-    def forward(self, embedding: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (B, 4, 4g, 4g) and predicted IoU (B, 4) for `embedding` (1, C, g, g), `prompts` (B, 2, C)."""
-        decoder: Any = self.decoder
-        own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts], dim=1)
-        answers, places = decoder.transformer(embedding + self.no_mask, self.positions, tokens)
-        grid = places.transpose(1, 2).unflatten(2, tuple(embedding.shape[2:]))
-        enlarged = decoder.output_upscaling(grid)
-        weights = torch.stack(
-            [network(answers[:, 1 + index]) for index, network in enumerate(decoder.output_hypernetworks_mlps)],
-            dim=1,
-        )
-        logits = (weights @ enlarged.flatten(2)).unflatten(2, tuple(enlarged.shape[2:]))
-        return logits, decoder.iou_prediction_head(answers[:, 0])
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedImage:
     """A picture's embedding (1, C, g, g), its size (height, width) and its size in the network's input."""
@@ -156,14 +127,14 @@ class SamModel:
         self._mean = sam.pixel_mean.float()
         self._std = sam.pixel_std.float()
         decoder = PromptDecoder(sam).eval()
-        grid = decoder.positions.shape[-1]
-        width = decoder.positions.shape[1]
+        grid, width = decoder.grid, decoder.no_mask.shape[1]
+        portion = _PORTION_CPU if engine.device.type == "cpu" else _PORTION_GPU
         self._encoder: Network = engine.compile(
             sam.image_encoder, [torch.zeros(1, 3, self.side, self.side)], batched=[True], static=True
         )
         self._decoder: Network = engine.compile(
             decoder,
-            [torch.zeros(1, width, grid, grid), torch.zeros(PORTION, 2, width)],
+            [torch.zeros(1, width, *grid), torch.zeros(portion, 2, width)],
             batched=[False, True],
             static=True,
         )
