@@ -6,7 +6,6 @@ Everything here is told from what the viewer may see and know now, also for matc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 from django.db.models import QuerySet
@@ -21,12 +20,9 @@ from photos.models.photo import GRID_DEGREES
 from photos.querysets import Viewer, knows_exactly, location_for
 from search.calibration import PlacePrior
 from search.geodesy import haversine_m
-from search.location import Placement, Vote, estimate_location
+from search.location import LEAST_P_SAME, Placement, Vote, estimate_location
 from search.observations import Witness, group_observations
 from search.types import LocationSourceAnswer, Match, SearchResult
-
-LEAST_P_SAME: Final = 0.001
-"""Matches less probable than this do not vote: there are always some."""
 
 
 def conclude(

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from search.calibration import PlacePrior
+from search.calibration import EvidenceLevel, PlacePrior
 from search.geodesy import HALF_CIRCUMFERENCE_M, check_points, geometric_median, haversine_m
 from search.types import LocationEstimate
 
@@ -32,6 +32,9 @@ SHARE_TO_SETTLE: Final = 0.75
 COVERAGE: Final = 0.9
 LEAST_P_SAME_OF_SUPPORT: Final = 0.5
 """An observation less probable than this moves the odds a little, but is no support to tell of."""
+
+LEAST_P_SAME: Final = 0.001
+"""Matches less probable than this do not vote: there are always some."""
 
 LEAST_PROBABILITY_SHOWN: Final = 0.05
 MAX_ALTERNATIVES: Final = 5
@@ -62,11 +65,33 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a radius is made of: the prior's for the level of evidence, or the scatter if wider, and the blur."""
+
+    level: EvidenceLevel
+    scatter_m: float
+    blur_m: float
+
+    def radius_m(self, prior: PlacePrior) -> float:
+        return float(min(max(prior.radius_m(self.level), self.scatter_m) + self.blur_m, HALF_CIRCUMFERENCE_M))
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
-    """What the votes say: the estimate or None, and the other places by falling probability."""
+    """What the votes say: the estimate or None, and the other places by falling probability.
+
+    `basis` is of the likeliest place, told or not; `is_confirmed` says whether only the threshold could keep it back.
+    """
 
     estimate: LocationEstimate | None
     alternatives: tuple[LocationEstimate, ...] = ()
+    basis: Basis | None = None
+    is_confirmed: bool = False
+
+    @property
+    def best(self) -> LocationEstimate | None:
+        """The likeliest place, told or not."""
+        return self.estimate or next(iter(self.alternatives), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +100,27 @@ class _Place:
     odds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    estimate: LocationEstimate
+    basis: Basis
+    is_confirmed: bool
+
+
 def estimate_location(votes: Sequence[Vote], *, prior: PlacePrior) -> Placement:
     """Return the place that the votes point to; the order of the votes does not matter."""
     places = [_Place(group, _odds(group, prior)) for group in _places(_in_fixed_order(votes))]
     total = 1.0 + sum(place.odds for place in places)
-    answers = [(_estimate(place, place.odds / total, prior), _is_confirmed(place)) for place in places]
-    answers.sort(key=lambda answer: (-answer[0].probability, answer[0].latitude, answer[0].longitude))
-    estimates = [estimate for estimate, _ in answers if estimate.probability >= LEAST_PROBABILITY_SHOWN]
-    if answers and answers[0][1] and answers[0][0].probability >= prior.threshold:
+    found = [_Answer(*_estimate(place, place.odds / total, prior), _is_confirmed(place)) for place in places]
+    found.sort(key=lambda one: (-one.estimate.probability, one.estimate.latitude, one.estimate.longitude))
+    shown = [one for one in found if one.estimate.probability >= LEAST_PROBABILITY_SHOWN]
+    if not shown:
+        return Placement(None)
+    best, estimates = shown[0], [one.estimate for one in shown]
+    if best.is_confirmed and best.estimate.probability >= prior.threshold:
         others = tuple(estimates[1 : 1 + MAX_ALTERNATIVES])
-        return Placement(replace(answers[0][0], alternatives=others), others)
-    return Placement(None, tuple(estimates[:MAX_ALTERNATIVES]))
+        return Placement(replace(best.estimate, alternatives=others), others, best.basis, is_confirmed=True)
+    return Placement(None, tuple(estimates[:MAX_ALTERNATIVES]), best.basis, best.is_confirmed)
 
 
 def _in_fixed_order(votes: Sequence[Vote]) -> list[Vote]:
@@ -164,18 +199,20 @@ def _is_confirmed(place: _Place) -> bool:
     return any(vote.confirmed for vote in place.votes)
 
 
-def _estimate(place: _Place, probability: float, prior: PlacePrior) -> LocationEstimate:
+def _estimate(place: _Place, probability: float, prior: PlacePrior) -> tuple[LocationEstimate, Basis]:
     core = _core(place.votes)
     latitude, longitude = geometric_median(
         [vote.latitude for vote in core], [vote.longitude for vote in core], _weights(core)
     )
-    return LocationEstimate(
+    basis = _basis(place.votes, core, (latitude, longitude), prior)
+    estimate = LocationEstimate(
         latitude=latitude,
         longitude=longitude,
-        radius_m=_radius_m(place.votes, core, (latitude, longitude), prior),
+        radius_m=basis.radius_m(prior),
         probability=probability,
         support=max(1, sum(p_same >= LEAST_P_SAME_OF_SUPPORT for p_same in _strongest_by_observation(core).values())),
     )
+    return estimate, basis
 
 
 def _core(votes: Sequence[Vote]) -> list[Vote]:
@@ -189,16 +226,17 @@ def _core(votes: Sequence[Vote]) -> list[Vote]:
     return [vote for vote, kept in zip(votes, inside, strict=True) if kept]
 
 
-def _radius_m(votes: Sequence[Vote], core: Sequence[Vote], point: tuple[float, float], prior: PlacePrior) -> float:
-    """Return the radius in metres that holds the truth nine times out of ten where the place is right."""
+def _basis(votes: Sequence[Vote], core: Sequence[Vote], point: tuple[float, float], prior: PlacePrior) -> Basis:
+    """Return what makes the radius that holds the truth nine times out of ten where the place is right."""
     # where some are confirmed, the merely possible matches elsewhere are the chance ones that always occur
     telling = [vote for vote in votes if vote.confirmed] or votes
     errors = haversine_m(point[0], point[1], [vote.latitude for vote in telling], [vote.longitude for vote in telling])
-    scatter = _weighted_quantile(errors, _weights(telling), COVERAGE)
-    blur = max(vote.blur_m for vote in core)
     confirmed = _strongest_by_observation([vote for vote in core if vote.confirmed])
-    level = prior.evidence_level(list(confirmed.values()))
-    return float(min(max(prior.radius_m(level), scatter) + blur, HALF_CIRCUMFERENCE_M))
+    return Basis(
+        level=prior.evidence_level(list(confirmed.values())),
+        scatter_m=_weighted_quantile(errors, _weights(telling), COVERAGE),
+        blur_m=max(vote.blur_m for vote in core),
+    )
 
 
 def _weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64], quantile: float) -> float:

@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from search.evaluation_models import EvaluationReport as EvaluationReport
+from search.evaluation_models import EvaluationTrial as EvaluationTrial
 from search.ranking_models import RankingWeights as RankingWeights
 from search.ranking_models import SegmentWeight as SegmentWeight
 from search.ranking_models import Weighing as Weighing
