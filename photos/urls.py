@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern] = [
     path("photos/", gallery.gallery, name="gallery"),
     path("photos/<uuid:identity>/", photo.photo_page, name="photo"),
     path("photos/<uuid:identity>/<str:size>.jpg", pictures.photo_image, name="photo-image"),
+    path("photos/<uuid:identity>/<slug:digest>/<slug:size>.<slug:kind>", pictures.photo_copy, name="photo-copy"),
     path("photos/<uuid:identity>/original", pictures.photo_original, name="photo-original"),
     path("map/clusters/", clusters.map_clusters, name="map-clusters"),
 ]

@@ -32,6 +32,9 @@ INDEX_FIELDS: Final = frozenset(
 _PLACE_FIELDS: Final = frozenset({"tagged_latitude", "tagged_longitude"})
 """Owned by `photos.services.places` in the same way."""
 
+_COPY_FIELDS: Final = frozenset({"blur"})
+"""Owned by `photos.derivatives`."""
+
 
 def image_path(photo: Photo, filename: str) -> str:
     """Store by uuid, never by the name a stranger chose; the suffix follows the content's format."""
@@ -115,6 +118,8 @@ class Photo(models.Model):
 
     tagged_latitude = models.FloatField(null=True, editable=False, help_text=_("the public point of its place tags"))
     tagged_longitude = models.FloatField(null=True, editable=False)
+
+    blur = models.CharField(max_length=400, blank=True, default="", editable=False)
 
     state = models.CharField(_("state"), max_length=12, choices=PhotoState, default=PhotoState.PENDING, editable=False)
     stage = models.CharField(max_length=20, blank=True, default="", editable=False)
@@ -266,7 +271,7 @@ class Photo(models.Model):
             field.name
             for field in self._meta.concrete_fields
             if not (field.primary_key or field.generated or field.attname in deferred)
-            and (field.name not in INDEX_FIELDS | _PLACE_FIELDS or field.name in changed)
+            and (field.name not in INDEX_FIELDS | _PLACE_FIELDS | _COPY_FIELDS or field.name in changed)
         }
 
     def _take_new_picture(self) -> set[str]:
@@ -299,8 +304,8 @@ class Photo(models.Model):
     def _start_anew(self) -> set[str]:
         self.state, self.stage, self.attempts = PhotoState.PENDING, "", 0
         self.lease_token = self.lease_expires_at = self.indexed_at = None
-        self.index_error = ""
-        return set(INDEX_FIELDS)
+        self.index_error = self.blur = ""
+        return set(INDEX_FIELDS | _COPY_FIELDS)
 
     def _refuse_duplicate(self, sha256: str) -> None:
         same = Photo.objects.filter(owner=self.owner_id, sha256=sha256).exclude(pk=self.pk).first()

@@ -39,7 +39,7 @@ def sweep(*, grace: timedelta = GRACE, dry_run: bool = False) -> SweepReport:
     owned: set[str] = set()
     for photo in Photo.objects.only("pk", "uuid", "sha256", "image").iterator(chunk_size=2000):
         picture = str(photo.image.name)
-        owned |= {picture} | {derivatives.derivative_name(photo, size) for size in derivatives.SIDES}
+        owned |= {picture, *derivatives.derivative_names(photo)}
         if picture not in stored and not default_storage.exists(picture):
             report.missing.append(photo.pk)
     limit = timezone.now() - grace

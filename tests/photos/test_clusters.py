@@ -41,7 +41,7 @@ class TestClusters:
         first, second, far = place(41.01, 28.97), place(41.02, 28.98), place(-33.9, 151.2)
         near, alone = seen(WORLD)
         assert (near.count, near.inside, near.photo_id) == (2, 2, second.pk)
-        assert (near.latitude, near.longitude) == (pytest.approx(41.015), pytest.approx(28.975))
+        assert (near.latitude, near.longitude) == pytest.approx((41.015, 28.975))
         assert (near.west, near.south, near.east, near.north) == (28.97, 41.01, 28.98, 41.02)
         assert (alone.count, alone.photo_id) == (1, far.pk)
         assert first.pk < second.pk
@@ -67,8 +67,8 @@ class TestClusters:
     def test_an_approximate_place_lies_in_the_middle_of_its_cell(self, place, owner, admin_user):
         place(41.0123, 29.0456, owner=owner, location_visibility="approximate")
         (cell,) = seen(WORLD)
-        assert (cell.latitude, cell.longitude) == (pytest.approx(41.015), pytest.approx(29.045))
-        assert (cell.south, cell.north) == (pytest.approx(41.015), pytest.approx(41.015))
+        assert (cell.latitude, cell.longitude) == pytest.approx((41.015, 29.045))
+        assert (cell.south, cell.north) == pytest.approx((41.015, 41.015))
         for knowing in (owner, admin_user):
             assert [one.latitude for one in seen(WORLD, knowing)] == [pytest.approx(41.0123)]
 
@@ -92,7 +92,7 @@ class TestClusters:
         (both,) = seen(view)
         assert both.count == 2
         assert both.longitude == pytest.approx(180.0)
-        assert (both.west, both.east) == (pytest.approx(179.9), pytest.approx(180.1))
+        assert (both.west, both.east) == pytest.approx((179.9, 180.1))
         assert seen(MapView.of(-190, -30, -160, 0, 3)) == seen(view)
 
     def test_the_poles_are_counted(self, place):
@@ -114,10 +114,13 @@ def test_a_copy_of_the_world_is_the_world():
     assert (wide.east - wide.west, wide.south, wide.north) == (360, -90, 90)
 
 
-@pytest.mark.parametrize("bounds", [(float("nan"), 0, 1, 1), (0, 2, 1, 1), (0, 0, float("inf"), 1), (400, 0, 10, 1)])
-def test_what_is_no_view_is_refused(bounds):
+@pytest.mark.parametrize(
+    ("west", "south", "east", "north"),
+    [(float("nan"), 0, 1, 1), (0, 2, 1, 1), (0, 0, float("inf"), 1), (400, 0, 10, 1)],
+)
+def test_what_is_no_view_is_refused(west, south, east, north):
     with pytest.raises(ValueError, match="must"):
-        MapView.of(*bounds, 3)
+        MapView.of(west, south, east, north, 3)
 
 
 @pytest.mark.parametrize("latitude", [-85.05, -41.0, 0.0, 12.5, 85.05])
@@ -153,7 +156,7 @@ def _cluster(latitude, longitude, count=1, photo_id=1) -> Cluster:
 def test_neighbours_are_united_around_the_larger():
     small, large, far = _cluster(0.0, 0.9, 1, 7), _cluster(0.0, 1.1, 3, 2), _cluster(0.0, 3.0)
     united, alone = merge_neighbours([small, large, far], cell=1.0)
-    assert (united.count, united.photo_id, united.longitude) == (4, 7, pytest.approx(1.05))
+    assert (united.count, united.photo_id, united.longitude) == pytest.approx((4, 7, 1.05))
     assert (united.west, united.east) == (0.9, 1.1)
     assert alone == far
 

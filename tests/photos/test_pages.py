@@ -52,6 +52,39 @@ def test_a_copy_carries_no_metadata_and_is_sent_once(client, public):
     assert again.status_code == 304
 
 
+def copy_address(photo, size, kind="avif", digest=None):
+    return reverse("photo-copy", args=[photo.uuid, digest or photo.sha256[:16], size, kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type"), [("avif", "image/avif"), ("webp", "image/webp"), ("jpg", "image/jpeg")]
+)
+def test_a_copy_under_its_digest_is_kept_for_ever(client, public, kind, content_type):
+    response = client.get(copy_address(public, "small", kind))
+    assert (response.status_code, response["Content-Type"]) == (200, content_type)
+    assert response["Cache-Control"].startswith("public, max-age=31536000")
+    assert "immutable" in response["Cache-Control"]
+    again = client.get(copy_address(public, "small", kind), headers={"if-none-match": response["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_copy_of_a_private_photo_is_its_owners(client, private, owner):
+    assert client.get(copy_address(private, "large")).status_code == 404
+    client.force_login(owner)
+    assert client.get(copy_address(private, "large"))["Cache-Control"].startswith("private")
+
+
+def test_a_former_digest_leads_to_the_present_picture(client, public):
+    response = client.get(copy_address(public, "small", digest="0" * 16))
+    assert response["Location"] == copy_address(public, "small")
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("size", "kind"), [("gigantic", "avif"), ("small", "gif")])
+def test_there_is_no_other_copy(client, public, size, kind):
+    assert client.get(copy_address(public, size, kind)).status_code == 404
+
+
 def test_a_private_photo_exists_for_its_owner_and_curators_only(client, private, owner, admin_client):
     for name in (address(private, "display"), private.get_absolute_url()):
         assert client.get(name).status_code == 404
