@@ -12,7 +12,7 @@ from photos.querysets import Viewer
 from photos.services.spaces import active_space
 from search.answers import conclude
 from search.calibration import PlacePrior, read_prior
-from search.candidates import Weights, find_candidates
+from search.candidates import SIMILAR, Likeness, Weights, find_candidates
 from search.clock import StageClock
 from search.questions import PictureSource, describe_query, query_of_photo, read_picture, segment_boxes
 from search.ranking import choose_for_verification, merge_verifications
@@ -115,13 +115,15 @@ def find_matches(
     limit: int,
     prior: PlacePrior,
     weights: Weights | None = None,
+    likeness: Likeness = SIMILAR,
     verified: int = VERIFIED,
     clock: StageClock | None = None,
 ) -> list[Match]:
     """Return the matches of a query, best first: at least the `verified` ones, at most `limit` if that is more."""
     clock = clock or StageClock()
     clock("searching")
-    candidates = find_candidates(query, space=space, viewer=viewer, limit=max(limit, verified), weights=weights)
+    wanted = max(limit, verified)
+    candidates = find_candidates(query, space=space, viewer=viewer, limit=wanted, weights=weights, likeness=likeness)
     clock("verifying")
     chosen = choose_for_verification(candidates, verified)
     verifications = verify_photos(query.local_features, chosen, prior=prior)

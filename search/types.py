@@ -45,11 +45,16 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuerySegment:
-    """A segment of the query; the box `(x, y, width, height)` in pixels of the upright picture."""
+    """A segment of the query; the box `(x, y, width, height)` in pixels of the upright picture.
+
+    `quality` in 0..1 is the segmenter's, `weight` in 0..1 its distinctiveness as far as that is known beforehand.
+    """
 
     rank: int
     embedding: Vector
     box: tuple[int, int, int, int]
+    quality: float = 1.0
+    weight: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +73,8 @@ class Query:
 class SegmentMatch:
     """A query segment with the photo's segment that is most like it; boxes in pixels of the upright pictures.
 
-    `photo_rank` and `photo_box` are None where the photo has no segments and was compared as a whole.
+    `photo_rank` and `photo_box` are None where the photo has no segments and was compared as a whole. `weight` in
+    0..1 says how distinctive for its place the query segment is; 0.5 where nothing is known of it.
     """
 
     query_rank: int
@@ -76,6 +82,7 @@ class SegmentMatch:
     similarity: float
     query_box: tuple[int, int, int, int] | None = None
     photo_box: tuple[int, int, int, int] | None = None
+    weight: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from photos.filters import BoundingBox
 from photos.models import EmbeddingSpace, Photo
 from search import candidates
-from search.candidates import Weights, explain, find_candidates
+from search.candidates import OBJECT, SIMILAR, Likeness, Weights, explain, find_candidates
+from search.models import SegmentWeight
 from search.types import Filters
-from tests.search.gallery import DIMENSIONS, add_photo, add_photos, make_query, make_space, random_units
+from tests.search.gallery import DIMENSIONS, add_photo, add_photos, make_query, make_space, random_units, unit
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +70,7 @@ def test_the_score_is_the_weighted_sum_of_whole_and_segments(space):
     (one,) = find_candidates(query, space=space, viewer=None, limit=1, weights=Weights(0.3, 0.7))
     assert one.photo_id == photo.pk
     assert one.global_similarity == pytest.approx(1, abs=1e-3)
-    assert one.segment_similarity == pytest.approx((np.sqrt(0.5) + 1) / 2, abs=1e-3)
+    assert one.segment_similarity == pytest.approx((np.sqrt(0.5) + 1) / 2, abs=1e-3)  # both ways alike
     assert one.similarity == pytest.approx(0.3 + 0.7 * (np.sqrt(0.5) + 1) / 2, abs=1e-3)
     assert [(match.query_rank, match.photo_rank) for match in one.segment_matches] == [(0, 0), (1, 1)]
     assert one.segment_matches[1].similarity == pytest.approx(1, abs=1e-3)
@@ -155,26 +156,81 @@ def test_filters_by_date_owner_state_and_exclusion(space):
         assert found(make_query(EAST, filters=filters), space) == [photo.pk for photo in expected], filters
 
 
-def brute_force(query, wholes, segments, weights):
-    """The (N,) scores by numpy, of the vectors as the database keeps them."""
-    whole = half(wholes) @ half(query.embedding)
-    asked = np.stack([half(one.embedding) for one in query.segments])
-    best = np.einsum("nsd,qd->nqs", half(segments), asked).max(axis=2)
-    return weights.whole * whole + weights.segments * best.mean(axis=1)
+def brute_force(query, wholes, segments, weights, *, likeness=SIMILAR, stored_weights=None):
+    """The (N,) scores by numpy, of the vectors as the database keeps them; `stored_weights` is (N, S)."""
+    whole, asked = half(query.embedding), np.stack([half(one.embedding) for one in query.segments])
+    wholes, segments = half(wholes), half(segments)
+    as_part = np.maximum((segments @ whole).max(axis=1), (wholes @ asked.T).max(axis=1))
+    pairs = np.einsum("nsd,qd->nqs", segments, asked)
+    forward = pairs.max(axis=2)
+    shares = np.full(forward.shape, 1.0)
+    if stored_weights is not None:
+        shares *= [distinctiveness(pairs[:, index], stored_weights) for index in range(len(asked))]
+    if likeness.best_of is not None:
+        shares *= np.argsort(np.argsort(-forward, axis=1), axis=1) < likeness.best_of
+    parts = (shares * forward).sum(axis=1) / shares.sum(axis=1)
+    if likeness.both_ways:
+        parts = (parts + pairs.max(axis=1).mean(axis=1)) / 2
+    return weights.whole * np.maximum(wholes @ whole, likeness.part_worth * as_part) + weights.segments * parts
 
 
-def test_the_exact_path_equals_brute_force(space):
+def distinctiveness(similarities, stored_weights):
+    """Of one query segment, from its (N, S) similarities: that of its ten nearest, by likeness."""
+    nearest = np.argsort(-similarities.max(axis=1))[:10]
+    ranks = similarities[nearest].argmax(axis=1)
+    likeness = similarities[nearest, ranks]
+    shares = np.exp((likeness - likeness.max()) / 0.1)
+    return shares @ np.asarray(stored_weights)[nearest, ranks] / shares.sum()
+
+
+@pytest.mark.parametrize("likeness", [SIMILAR, OBJECT], ids=["similar", "object"])
+def test_the_exact_path_equals_brute_force(space, likeness):
     wholes, segments = random_units(120, 1), random_units(480, 2).reshape(120, 4, DIMENSIONS)
     photos = add_photos(space, wholes, segments=segments)
-    asked = random_units(4, 3)
-    query = make_query(asked[0], asked[1:], filters=Filters(exclude=(photos[7].pk,)))
+    stored_weights = weigh_all(space, photos, 4)
+    asked = random_units(5, 3)
+    query = make_query(asked[0], asked[1:])
     weights = Weights(0.3, 0.7)
-    expected = brute_force(query, wholes, segments, weights)
-    expected[7] = -np.inf
+    expected = brute_force(query, wholes, segments, weights, likeness=likeness, stored_weights=stored_weights)
     order = np.argsort(-expected, kind="stable")[:50]
-    results = find_candidates(query, space=space, viewer=None, limit=50, weights=weights)
+    results = find_candidates(query, space=space, viewer=None, limit=50, weights=weights, likeness=likeness)
     assert [one.similarity for one in results] == pytest.approx(expected[order].tolist(), abs=1e-5)
     assert [one.photo_id for one in results] == [photos[index].pk for index in order]
+
+
+def weigh_all(space, photos, count):
+    """Give every segment a random weight; returns them, (N, count)."""
+    weights = np.random.default_rng(9).uniform(0.1, 1, (len(photos), count)).astype(np.float32)
+    SegmentWeight.objects.bulk_create(
+        SegmentWeight(space=space, photo=photo, rank=rank, weight=weight)
+        for photo, row in zip(photos, weights.tolist(), strict=True)
+        for rank, weight in enumerate(row)
+    )
+    return weights
+
+
+def test_a_crop_finds_its_picture_and_a_pasted_picture_its_own(space):
+    other = [0.0, 0.0, 1.0] + [0.0] * (DIMENSIONS - 3)
+    (holds_it,) = add_photos(space, unit([NORTH]), segments=[unit([EAST, other])])
+    (far,) = add_photos(space, unit([BETWEEN]), segments=[unit([BETWEEN, other])])
+    first, second = find_candidates(make_query(EAST), space=space, viewer=None, limit=2)
+    assert (first.photo_id, second.photo_id) == (holds_it.pk, far.pk)
+    assert (first.global_similarity, second.global_similarity) == pytest.approx((0.8, 0.7071), abs=1e-3)
+    pasted = make_query(other, [NORTH])
+    assert find_candidates(pasted, space=space, viewer=None, limit=1)[0].global_similarity == pytest.approx(0.8)
+
+
+def test_a_distinctive_segment_weighs_more_and_the_match_says_so(space):
+    sky, gate = unit(EAST), unit(NORTH)
+    (same_sky, same_gate) = add_photos(space, unit([BETWEEN] * 2), segments=[unit([EAST]), unit([NORTH])])
+    for photo, weight in ((same_sky, 0.1), (same_gate, 0.9)):
+        SegmentWeight.objects.create(space=space, photo=photo, rank=0, weight=weight)
+    query = make_query(BETWEEN, [sky, gate])
+    first, second = find_candidates(query, space=space, viewer=None, limit=2)
+    assert (first.photo_id, second.photo_id) == (same_gate.pk, same_sky.pk)
+    assert [match.weight for match in first.segment_matches] == pytest.approx([0.1, 0.9], abs=1e-3)
+    plain = find_candidates(query, space=space, viewer=None, limit=2, likeness=Likeness(by_distinctiveness=False))
+    assert plain[0].similarity == pytest.approx(plain[1].similarity)
 
 
 @pytest.fixture
@@ -210,7 +266,7 @@ def test_few_of_many_are_found_exactly_before_any_index(large_space):
     query = make_query(random_units(1, 8)[0], filters=Filters(owner_id=owner.pk))
     similarities = half(wholes[few]) @ half(query.embedding)
     expected = [photos[few[place]].pk for place in np.argsort(-similarities)]
-    assert found(query, space, limit=50) == expected
+    assert found(query, space, limit=50, likeness=Likeness(part_worth=None)) == expected
     plan = explain(query, space=space, viewer=None, limit=50)
     by_index = [line for line in plan.splitlines() if f"photos_photoembedding_{space.pk}_hnsw" in line]
     assert all("never executed" in line for line in by_index)
