@@ -80,7 +80,7 @@ def test_masks_are_those_of_the_original_generator(checkpoint, shape):
 
 
 def test_the_decoder_is_the_originals_function():
-    sam = make_small_sam()
+    sam: Any = make_small_sam()
     torch.manual_seed(0)
     embedding, prompts = torch.randn(1, 32, 8, 8), torch.randn(5, 2, 32)
     with torch.inference_mode():

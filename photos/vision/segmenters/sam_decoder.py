@@ -97,11 +97,11 @@ class TokensToPlaces(nn.Module):
         query = by_head(attention.q_proj(queries), heads)
         width = query.shape[-1]
         # the keys' bias adds the same to all places of a token: the softmax does not see it
-        asked = (query @ attention.k_proj.weight.unflatten(0, (heads, width))).flatten(1, 2)
+        asked = (query @ torch.unflatten(attention.k_proj.weight, 0, (heads, width))).flatten(1, 2)
         scores = asked @ keys.transpose(1, 2) / math.sqrt(width)
         shares = torch.exp(scores - scores.amax(dim=2, keepdim=True))
-        gathered = ((shares @ values) / shares.sum(dim=2, keepdim=True)).unflatten(1, (heads, -1))
-        value = attention.v_proj.weight.unflatten(0, (heads, width)).transpose(1, 2)
+        gathered = torch.unflatten((shares @ values) / shares.sum(dim=2, keepdim=True), 1, (heads, -1))
+        value = torch.unflatten(attention.v_proj.weight, 0, (heads, width)).transpose(1, 2)
         answer = gathered @ value + attention.v_proj.bias.view(heads, 1, width)
         projected: Tensor = attention.out_proj(answer.transpose(1, 2).flatten(2))
         return projected
@@ -124,13 +124,14 @@ class PlacesToTokens(nn.Module):
             query = by_head(attention.q_proj(queries), heads)
             scores = key @ query.transpose(2, 3)
         else:
-            folded = (key @ attention.q_proj.weight.unflatten(0, (heads, width))).flatten(1, 2)
+            folded = (key @ torch.unflatten(attention.q_proj.weight, 0, (heads, width))).flatten(1, 2)
             offset = key @ attention.q_proj.bias.view(heads, width, 1)
-            scores = (folded @ queries.transpose(1, 2)).unflatten(1, (heads, -1)) + offset
+            scores = torch.unflatten(folded @ queries.transpose(1, 2), 1, (heads, -1)) + offset
         shares = torch.softmax(scores / math.sqrt(width), dim=2).flatten(1, 2)
-        out = attention.out_proj.weight.unflatten(1, (heads, width)).permute(1, 2, 0)
+        out = torch.unflatten(attention.out_proj.weight, 1, (heads, width)).permute(1, 2, 0)
         answers = (by_head(attention.v_proj(values), heads) @ out).flatten(1, 2)
-        return shares.transpose(1, 2) @ answers + attention.out_proj.bias
+        bias: Tensor = attention.out_proj.bias
+        return shares.transpose(1, 2) @ answers + bias
 
 
 class Upscaling(nn.Module):
@@ -143,18 +144,18 @@ class Upscaling(nn.Module):
 
     def forward(self, places: Tensor, masks: Tensor, grid: tuple[int, int]) -> Tensor:
         """Return logits (B, M, 4g, 4g) for places (B, g * g, C) and the masks' weights (B, c, M)."""
-        quarters = self.first(places).unflatten(2, (4, -1))
+        quarters = torch.unflatten(self.first(places), 2, (4, -1))
         norm: Any = self.norm
         quarters = nn.functional.layer_norm(quarters, norm.weight.shape, norm.weight, norm.bias, norm.eps)
-        parts = self.activation(self.second(self.activation(quarters))).unflatten(3, (4, -1))
+        parts = torch.unflatten(self.activation(self.second(self.activation(quarters))), 3, (4, -1))
         logits = parts.flatten(1, 3) @ masks
-        nested = logits.unflatten(1, (*grid, 2, 2, 2, 2))  # row, column, then the halves of each, twice
+        nested = torch.unflatten(logits, 1, (*grid, 2, 2, 2, 2))  # row, column, then the halves of each, twice
         return nested.permute(0, 7, 1, 3, 5, 2, 4, 6).flatten(2, 4).flatten(3, 5)
 
 
 def by_head(projected: Tensor, heads: int) -> Tensor:
     """Return (B, H, T, C / H) for (B, T, C)."""
-    return projected.unflatten(2, (heads, -1)).transpose(1, 2)
+    return torch.unflatten(projected, 2, (heads, -1)).transpose(1, 2)
 
 
 def as_linear(convolution: nn.ConvTranspose2d) -> nn.Linear:
