@@ -1,0 +1,54 @@
+"""`knn --queries FILE --gallery FILE... --out FILE`: the exact nearest neighbours from files of features."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from photos.vision.interchange import feature_files
+from search.evaluation import arguments
+from search.evaluation.errors import EvaluationError
+from search.evaluation.knn import Rows, search_exact, search_expanded
+from search.evaluation.similarities import SUFFIXES, write_neighbours
+
+HELP: Final = "find the exact nearest neighbours of queries in files of features, read a part at a time"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help=".hdf5 or .parquet")
+    parser.add_argument("--gallery", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".json, .npz or .pkl (for ILIAS)")
+    parser.add_argument("--k", type=arguments.positive, default=1000, help="neighbours kept; default: %(default)s")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; default: %(default)s")
+    parser.add_argument("--selected-ids", type=Path, metavar="FILE", help="search only these: first column of a CSV")
+    parser.add_argument("--expand", type=int, default=0, metavar="N", help="move queries towards their N nearest first")
+    parser.add_argument("--alpha", type=float, default=1.0, help="their weight is similarity^alpha; default: 1")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.out.suffix not in SUFFIXES:
+        raise EvaluationError(f"--out {options.out}: use a name that ends with {', '.join(SUFFIXES)}")
+    if options.expand < 0 or options.alpha < 0:
+        raise EvaluationError(f"--expand and --alpha must be 0 or more, got {options.expand} and {options.alpha}")
+    query_ids, queries = feature_files.read_features(options.queries)
+
+    def gallery() -> Iterator[tuple[list[str], Rows]]:
+        with tqdm(unit="vector", desc="Searching", disable=None) as bar:
+            for ids, rows in feature_files.iterate_features(options.gallery):
+                yield ids, rows
+                bar.update(len(ids))
+
+    how: dict[str, Any] = {"k": options.k, "device": options.device}
+    if options.expand:
+        found = search_expanded(query_ids, queries, gallery, expansion=options.expand, alpha=options.alpha, **how)
+    else:
+        found = search_exact(query_ids, queries, gallery, **how)
+    write_neighbours(options.out, found)
+    kept = found.ranks.shape[1]
+    sys.stdout.write(f"{options.out}: {len(query_ids)} queries, {kept} neighbours each of {len(found.db_ids)}\n")
+    return 0
