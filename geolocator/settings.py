@@ -48,6 +48,9 @@ OPEN_CLIP_MODELS = tuple(read_list("OPEN_CLIP_MODELS", []))
 DINOV2_LORA_WEIGHTS = read_text("DINOV2_LORA_WEIGHTS")
 DINOV2_LORA_RANK = read_int("DINOV2_LORA_RANK", 0, maximum=1024)
 DINOV2_LORA_ALPHA = read_float("DINOV2_LORA_ALPHA", 0, maximum=65536)
+OWLV2_PROMPTS = tuple(read_list("OWLV2_PROMPTS", []))
+OWLV2_THRESH = read_float("OWLV2_THRESH", 0.2, maximum=1)
+OWLV2_NMS_THRESH = read_float("OWLV2_NMS_THRESH", 0.4, maximum=1)
 
 # --- indexing: PostgreSQL is the truth, Redis a doorbell ------------------------------------------------
 INDEX_LEASE_S = read_int("INDEX_LEASE_S", 60, minimum=2)

@@ -8,11 +8,15 @@ from typing import Final, Literal
 
 from photos.vision import registry, weights
 from photos.vision.errors import UnknownModelError
-from photos.vision.segmenters import sam_weights
+from photos.vision.segmenters import owlv2_weights, sam_weights
 from photos.vision.types import WeightFile
 
+_SAM_WEIGHTS: Final = {
+    f"sam-{model_type.replace('_', '-')}": (file,) for model_type, file in sam_weights.WEIGHTS.items()
+}
 _SEGMENTER_WEIGHTS: Final = {
-    f"sam-{model_type.replace('_', '-')}": file for model_type, file in sam_weights.WEIGHTS.items()
+    **_SAM_WEIGHTS,
+    **{slug: (owlv2_weights.WEIGHTS, *_SAM_WEIGHTS[sam]) for slug, sam in owlv2_weights.SAM_OF.items()},
 }
 
 
@@ -66,5 +70,5 @@ def _encoder(slug: str) -> KnownModel:
 
 
 def _segmenter(slug: str) -> KnownModel:
-    file = _SEGMENTER_WEIGHTS.get(slug)
-    return KnownModel(slug, "segmenter", 0, "Apache-2.0" if file else "", (file,) if file else ())
+    files = _SEGMENTER_WEIGHTS.get(slug, ())
+    return KnownModel(slug, "segmenter", 0, "Apache-2.0" if files else "", files)

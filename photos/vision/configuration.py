@@ -22,13 +22,15 @@ _NUMBERS: Final[dict[str, tuple[type[int] | type[float], float, float]]] = {
     "stability_score_thresh": (float, 0, 1),
     "max_segments_per_image": (int, 1, 100),
     "min_segment_size": (float, 0, 1),
+    "owlv2_thresh": (float, 0, 1),
+    "owlv2_nms_thresh": (float, 0, 1),
     "dinov2_lora_rank": (int, 0, 1024),
     "dinov2_lora_alpha": (float, 0, 65536),
 }
 
 _PATHS: Final = {"model_dir", "dinov2_lora_weights"}
-_LISTS: Final = {"open_clip_models"}
-_TOLD_BY_SLUGS: Final = {*_PATHS, *_LISTS, "vision_engine", "dinov2_lora_rank", "dinov2_lora_alpha"}
+_LISTS: Final = {"open_clip_models", "owlv2_prompts"}
+_TOLD_BY_SLUGS: Final = {*_PATHS, "open_clip_models", "vision_engine", "dinov2_lora_rank", "dinov2_lora_alpha"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Configuration:
     `model_dir` is a folder; `points_per_side` 0 chooses 16 on a CPU and 32 on a GPU; the thresholds and
     `min_segment_size`, a share of the picture, are in 0..1; `open_clip_models` are more encoders, "name:tag" each as
     open_clip lists them; `dinov2_lora_weights` is an adapter's folder or file, whose rank and alpha are told where
-    they are not 0. Raises `VisionError` for a value outside.
+    they are not 0; `owlv2_prompts` name the objects to be found, any where there are none. Raises `VisionError` for
+    a value outside.
     """
 
     model_dir: Path
@@ -54,6 +57,9 @@ class Configuration:
     dinov2_lora_weights: Path | None = None
     dinov2_lora_rank: int = 0
     dinov2_lora_alpha: float = 0.0
+    owlv2_prompts: tuple[str, ...] = ()
+    owlv2_thresh: float = 0.2
+    owlv2_nms_thresh: float = 0.4
 
     def __post_init__(self) -> None:
         for name, allowed in (("vision_engine", ENGINES), ("sam_model_type", SAM_MODEL_TYPES)):
@@ -82,7 +88,8 @@ def read_configuration(values: Mapping[str, Any], *, base: Configuration | None 
 
 def result_settings(found: Configuration) -> dict[str, Any]:
     """Return, as JSON takes them, the settings that change what is said of a picture beside the models' slugs."""
-    return {name: value for name, value in asdict(found).items() if name not in _TOLD_BY_SLUGS}
+    kept = {name: value for name, value in asdict(found).items() if name not in _TOLD_BY_SLUGS}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
 
 def from_environment() -> Configuration:

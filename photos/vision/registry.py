@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from photos.vision import configuration
 from photos.vision.encoders import classical_spec, dinov2_spec, lora, open_clip_listed, open_clip_models
 from photos.vision.errors import UnknownModelError
+from photos.vision.segmenters import owlv2_weights
 from photos.vision.types import Encoder, EncoderSpec, Segmenter
 
 DEFAULT_ENCODER: Final = "classical-512"
@@ -34,6 +35,7 @@ _ENCODERS: Final[dict[str, tuple[EncoderSpec, str]]] = {
     spec.slug: (spec, target) for spec, target in (_PLAIN | _INVERTING).items()
 }
 _SEGMENTERS: Final[dict[str, str]] = {
+    **dict.fromkeys(owlv2_weights.SAM_OF, "photos.vision.segmenters.owlv2:Owlv2SamSegmenter"),
     "regions": "photos.vision.segmenters.regions:RegionSegmenter",
     "sam-vit-b": "photos.vision.segmenters.sam:SamSegmenter",
     "sam-vit-h": "photos.vision.segmenters.sam:SamSegmenter",
