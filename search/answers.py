@@ -6,6 +6,7 @@ Everything here is told from what the viewer may see and know now, also for matc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from django.db.models import QuerySet
@@ -61,24 +62,45 @@ def visible_photos(matches: Iterable[Match], viewer: Viewer) -> dict[int, Photo]
 # --- votes ----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedMatch:
+    """A match with the place that the viewer may know, in degrees; `blur_m` and `observation` as in `Vote`."""
+
+    match: Match
+    latitude: float
+    longitude: float
+    blur_m: float
+    observation: int
+
+
+def place_matches(
+    matches: Iterable[Match], photos: Mapping[int, Photo], *, space: EmbeddingSpace, viewer: Viewer
+) -> list[PlacedMatch]:
+    """Return the matches whose place `viewer` may know, in their order; `photos` are theirs by id."""
+    placed = [(match, photos[match.photo_id], location_for(photos[match.photo_id], viewer)) for match in matches]
+    known = [(match, photo, point) for match, photo, point in placed if point is not None]
+    observations = group_observations(_witnesses([photo for _, photo, _ in known], space))
+    return [
+        PlacedMatch(match, point[0], point[1], _blur_m(photo, point, viewer), observations[photo.pk])
+        for match, photo, point in known
+    ]
+
+
 def _votes(matches: Sequence[Match], photos: Mapping[int, Photo], space: EmbeddingSpace, viewer: Viewer) -> list[Vote]:
     """Return the votes of the verified matches whose place the viewer may know."""
-    placed = []
-    for match in matches:
-        point = location_for(photos[match.photo_id], viewer)
-        if point is not None and match.verification is not None and match.verification.p_same >= LEAST_P_SAME:
-            placed.append((photos[match.photo_id], point, match.verification))
-    observations = group_observations(_witnesses([photo for photo, _, _ in placed], space))
+    verified = {match.photo_id: match.verification for match in matches if match.verification is not None}
+    likely = [match for match in matches if match.photo_id in verified]
+    likely = [match for match in likely if verified[match.photo_id].p_same >= LEAST_P_SAME]
     return [
         Vote(
-            latitude=point[0],
-            longitude=point[1],
-            p_same=verification.p_same,
-            confirmed=verification.level == "confirmed",
-            blur_m=_blur_m(photo, point, viewer),
-            observation=observations[photo.pk],
+            latitude=one.latitude,
+            longitude=one.longitude,
+            p_same=verified[one.match.photo_id].p_same,
+            confirmed=verified[one.match.photo_id].level == "confirmed",
+            blur_m=one.blur_m,
+            observation=one.observation,
         )
-        for photo, point, verification in placed
+        for one in place_matches(likely, photos, space=space, viewer=viewer)
     ]
 
 

@@ -11,8 +11,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from search.evaluation_models import Audience as Audience
 from search.evaluation_models import EvaluationReport as EvaluationReport
 from search.evaluation_models import EvaluationTrial as EvaluationTrial
+from search.evaluation_models import ReportPurpose as ReportPurpose
+from search.evaluation_models import ReportState as ReportState
 from search.ranking_models import RankingWeights as RankingWeights
 from search.ranking_models import SegmentWeight as SegmentWeight
 from search.ranking_models import Weighing as Weighing

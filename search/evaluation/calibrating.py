@@ -1,0 +1,134 @@
+"""Fitting a space's prior to the collection, and keeping it.
+
+Only photos that everyone may see, at places that everyone may know, shape a calibration: what it stores are a few
+numbers over all of them, and none of these can tell of a private photo or a hidden place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from django.db import transaction
+from numpy.typing import NDArray
+
+from photos import vectors
+from photos.models import EmbeddingSpace, Photo, PhotoState, PhotoTag, TagSource
+from photos.services import vocabulary
+from photos.vision.tags import Vocabulary, score_tags
+from search.calibration import read_prior
+from search.evaluation.fitting import Fit, fit_prior
+from search.evaluation.localisation_measures import measure
+from search.evaluation.localisation_run import read_trials
+from search.evaluation_models import EvaluationReport
+from search.models import Calibration, CalibrationKind
+
+CUTS: Final = tuple(round(cut, 3) for cut in np.arange(0.05, 0.61, 0.025).tolist())
+LEAST_TAGGED: Final = 30
+"""Photos with tags of the vocabulary given by hand that a cut can be learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A fit with its measures before and after, and the tag cut, None where there is nothing to learn it from."""
+
+    fit: Fit
+    before: dict[str, Any]
+    after: dict[str, Any]
+    tag_cut: TagCut | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagCut:
+    """The least score that is a tag: of `photos` with tags by hand, the one of the best F1, before and after."""
+
+    cut: float
+    photos: int
+    f1: float
+    former_cut: float
+    former_f1: float
+
+
+def calibrate(report: EvaluationReport) -> Calibrated:
+    """Fit a prior to a finished run of trials; raises `ValueError` where they are too few. Nothing is kept yet."""
+    trials = read_trials(report)
+    fit = fit_prior(trials)
+    return Calibrated(
+        fit=fit,
+        before=measure(trials, read_prior(report.space.slug)),
+        after=measure(trials, fit.prior),
+        tag_cut=fit_tag_cut(report.space),
+    )
+
+
+@transaction.atomic
+def keep(space: EmbeddingSpace, found: Calibrated) -> None:
+    """Let searches use what was fitted."""
+    prior, n = found.fit.prior, found.fit.trials
+    intercept, by_fundamental, by_homography = prior.same_place
+    same_place = {
+        "intercept": intercept,
+        "fundamental": by_fundamental,
+        "homography": by_homography,
+        "threshold": prior.threshold,
+        "same": found.fit.same,
+        "other": found.fit.other,
+    }
+    radius = {"radii_m": dict(prior.radii_m), "answers": dict(found.fit.by_level)}
+    Calibration.objects.create(space=space, kind=CalibrationKind.SAME_PLACE, parameters=same_place, n=n)
+    Calibration.objects.create(space=space, kind=CalibrationKind.RADIUS, parameters=radius, n=n)
+    if found.tag_cut is not None:
+        parameters = {"cut": found.tag_cut.cut, "f1": found.tag_cut.f1}
+        tagged = found.tag_cut.photos
+        Calibration.objects.create(space=space, kind=CalibrationKind.TAG_CUT, parameters=parameters, n=tagged)
+        vocabulary.set_tag_cut(space, found.tag_cut.cut)
+
+
+# --- tags -----------------------------------------------------------------------------------------------
+
+
+def fit_tag_cut(space: EmbeddingSpace) -> TagCut | None:
+    """Return the cut that gives back best the tags that people gave; None with too few of them, or without words."""
+    given = _given_tags()
+    if len(given) < LEAST_TAGGED:
+        return None
+    words = vocabulary.load_vocabulary(space)
+    if words is None:
+        return None
+    scores, wanted = _scores(space, words, given)
+    if len(scores) < LEAST_TAGGED:
+        return None
+    former = vocabulary.tag_cut(space)
+    best = max(CUTS, key=lambda cut: (f1_at(scores, wanted, cut), -abs(cut - former)))
+    return TagCut(best, len(scores), f1_at(scores, wanted, best), former, f1_at(scores, wanted, former))
+
+
+def f1_at(scores: NDArray[np.float32], wanted: NDArray[np.bool_], cut: float) -> float:
+    """Return the F1 in 0..1 of the (N, T) scores at least `cut` against what is `wanted`."""
+    chosen = scores >= cut
+    right = float((chosen & wanted).sum())
+    total = float(chosen.sum() + wanted.sum())
+    return round(2 * right / total, 4) if total else 0.0
+
+
+def _given_tags() -> dict[int, set[str]]:
+    public = Photo.objects.all().visible_to(None).filter(state=PhotoState.READY)
+    given = PhotoTag.objects.filter(source=TagSource.MANUAL, tag__in_vocabulary=True, photo__in=public.order_by())
+    tags: dict[int, set[str]] = {}
+    for photo_id, slug in given.values_list("photo_id", "tag__slug"):
+        tags.setdefault(photo_id, set()).add(slug)
+    return tags
+
+
+def _scores(
+    space: EmbeddingSpace, words: Vocabulary, given: dict[int, set[str]]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return (N, T) scores of the tagged photos, the best of the whole and its segments, and what was given them."""
+    whole, parts = vectors.read_vectors(space, given)
+    scores, wanted = [], []
+    for photo_id in sorted(whole):
+        rows = np.stack([whole[photo_id], *parts.get(photo_id, {}).values()])
+        scores.append(score_tags(rows, words).max(axis=0))
+        wanted.append([slug in given[photo_id] for slug in words.slugs])
+    return np.array(scores, np.float32), np.array(wanted, np.bool_)

@@ -1,0 +1,267 @@
+"""Asking the collection for its own photos, one left out at a time: resumable, and kept trial by trial."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from django.db import connection
+from django.utils import timezone
+
+from photos.models import EmbeddingSpace, Photo, PhotoTag, Tag
+from photos.querysets import Viewer
+from search.answers import PlacedMatch, place_matches, visible_photos
+from search.calibration import PlacePrior, read_prior
+from search.candidates import weights_for
+from search.errors import SearchError
+from search.evaluation.held_out import Fellows, Gallery, load_fellows, load_gallery, measurable_photos, viewer_of
+from search.evaluation.localisation import Sighting, Trial, from_record, to_record
+from search.evaluation.localisation_measures import measure
+from search.evaluation_models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
+from search.questions import query_of_photo
+from search.services import VERIFIED, find_matches
+from search.types import Filters, Query
+
+ABSENT_M: Final = 200.0
+"""A place counts as left out when no photo from so near is in the collection."""
+
+LEAST_REMAINING: Final = 20
+"""With fewer placed photos elsewhere, refusing proves nothing."""
+
+DEFAULT_LIMIT: Final = 500
+KEPT_REPORTS: Final = 20
+_PORTION: Final = 16
+_LOCK: Final = 0x6576616C
+
+
+class NothingToMeasureError(SearchError):
+    """No photo has a known place."""
+
+
+def start_report(
+    space: EmbeddingSpace,
+    *,
+    purpose: str = ReportPurpose.ACCURACY,
+    audience: str = Audience.CURATORS,
+    limit: int | None = DEFAULT_LIMIT,
+    absent_m: float = ABSENT_M,
+) -> EvaluationReport:
+    """Choose the photos to ask for, the same ones every time, and keep them as waiting trials.
+
+    `limit` None takes all. Raises `NothingToMeasureError`.
+    """
+    points = list(measurable_photos(space, audience).order_by("pk").values_list("pk", "latitude", "longitude"))
+    if not points:
+        raise NothingToMeasureError(
+            f"no photo described in {space.slug!r} has a place that {audience} may know exactly"
+        )
+    chosen = points if limit is None or len(points) <= limit else random.Random(0).sample(points, limit)  # noqa: S311 - a sample, no secret
+    gallery = load_gallery(space, audience)
+    report = EvaluationReport.objects.create(
+        space=space,
+        purpose=purpose,
+        audience=audience,
+        code_version=code_version(),
+        settings=_settings(space, limit, absent_m, placed=len(points)),
+    )
+    absent = [row for row in chosen if _stays_telling(gallery, row, absent_m)]
+    rows = [EvaluationTrial(report=report, photo_id=row[0], is_absent=False) for row in chosen]
+    rows += [EvaluationTrial(report=report, photo_id=row[0], is_absent=True) for row in absent]
+    EvaluationTrial.objects.bulk_create(rows, batch_size=2000)
+    return report
+
+
+def unfinished_report(space: EmbeddingSpace, *, purpose: str, audience: str) -> EvaluationReport | None:
+    """Return a report that was broken off, to go on with."""
+    same = EvaluationReport.objects.filter(space=space, purpose=purpose, audience=audience)
+    return same.filter(state=ReportState.RUNNING).order_by("-id").first()
+
+
+def continue_report(
+    report: EvaluationReport, *, limit_s: float | None = None, progress: Callable[[int], object] | None = None
+) -> bool:
+    """Run the trials that wait, for at most `limit_s` seconds; returns whether the report is done.
+
+    One process at a time; another's call returns False at once. `progress` gets 1 for each trial.
+    """
+    with _alone(report) as alone:
+        if not alone:
+            return False
+        deadline = None if limit_s is None else time.monotonic() + limit_s
+        runner = _Runner.of(report)
+        while waiting := list(_waiting(report)[:_PORTION]):
+            for row in waiting:
+                row.record = to_record(runner.run(row.photo, is_absent=row.is_absent))
+                row.save(update_fields=["record"])
+                if progress is not None:
+                    progress(1)
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
+        finish_report(report)
+    return True
+
+
+def finish_report(report: EvaluationReport) -> None:
+    """Work the trials out into the report's results."""
+    prior = read_prior(report.space.slug)
+    report.results = measure(read_trials(report), prior)
+    report.settings = {**report.settings, "prior": tell_prior(prior)}
+    report.state, report.finished_at = ReportState.DONE, timezone.now()
+    report.save(update_fields=["results", "settings", "state", "finished_at"])
+    prune_reports(report)
+
+
+def read_trials(report: EvaluationReport) -> list[Trial]:
+    records = report.trials.filter(record__isnull=False).order_by("id").values_list("record", flat=True)
+    return [from_record(record) for record in records]
+
+
+def count_trials(report: EvaluationReport) -> tuple[int, int]:
+    """Return how many trials are done, and how many there are."""
+    total = report.trials.count()
+    return total - _waiting(report).count(), total
+
+
+def prune_reports(newest: EvaluationReport) -> None:
+    """Keep the trials of the newest report only, and the numbers of the last few."""
+    older = EvaluationReport.objects.filter(space=newest.space, purpose=newest.purpose, id__lt=newest.pk)
+    EvaluationTrial.objects.filter(report__in=older).delete()
+    stale = older.order_by("-id").values_list("pk", flat=True)[KEPT_REPORTS:]
+    EvaluationReport.objects.filter(pk__in=list(stale)).delete()
+
+
+def tell_prior(prior: PlacePrior) -> dict[str, Any]:
+    return {
+        "same_place": list(prior.same_place),
+        "radii_m": dict(prior.radii_m),
+        "threshold": prior.threshold,
+        "max_p_same": prior.max_p_same,
+        "fitted_on": prior.fitted_on,
+    }
+
+
+def code_version() -> str:
+    try:
+        return version("geolocator")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+# --- one trial ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """What every trial of a report shares."""
+
+    space: EmbeddingSpace
+    viewer: Viewer
+    prior: PlacePrior
+    gallery: Gallery
+    fellows: Fellows
+    place_tags: frozenset[str]
+    absent_m: float
+
+    @classmethod
+    def of(cls, report: EvaluationReport) -> _Runner:
+        return cls(
+            space=report.space,
+            viewer=viewer_of(report.audience),
+            prior=read_prior(report.space.slug),
+            gallery=load_gallery(report.space, report.audience),
+            fellows=load_fellows(),
+            place_tags=frozenset(Tag.objects.filter(is_place=True).values_list("slug", flat=True)),
+            absent_m=report.settings["absent_m"],
+        )
+
+    def run(self, photo: Photo, *, is_absent: bool) -> Trial:
+        began = time.perf_counter()
+        latitude, longitude = float(photo.latitude or 0.0), float(photo.longitude or 0.0)
+        left_out = self.fellows.of(photo)
+        if is_absent:
+            left_out |= self.gallery.around(latitude, longitude, self.absent_m)
+        query = self._query(photo, left_out)
+        return Trial(
+            photo_id=photo.pk,
+            latitude=latitude,
+            longitude=longitude,
+            sightings=() if query is None else tuple(self._sightings(query)),
+            nearest_m=self.gallery.nearest_m(latitude, longitude, without=left_out),
+            year=photo.taken_at.year if photo.taken_at else None,
+            tags=tuple(_tags(photo)),
+            is_absent=is_absent,
+            took_ms=round((time.perf_counter() - began) * 1000, 1),
+        )
+
+    def _query(self, photo: Photo, left_out: frozenset[int]) -> Query | None:
+        """Return what the photo's picture asks; the names of its place, which its picture does not say, are dropped."""
+        query = query_of_photo(photo, space=self.space, filters=Filters(exclude=tuple(sorted(left_out))))
+        if query is None:
+            return None
+        return replace(query, tags=tuple(tag for tag in query.tags if tag not in self.place_tags))
+
+    def _sightings(self, query: Query) -> Iterator[Sighting]:
+        found = find_matches(query, space=self.space, viewer=self.viewer, limit=VERIFIED, prior=self.prior)
+        photos = visible_photos(found, self.viewer)
+        seen = [match for match in found if match.photo_id in photos]
+        for placed in place_matches(seen, photos, space=self.space, viewer=self.viewer):
+            yield _sighting(placed)
+
+
+def _sighting(placed: PlacedMatch) -> Sighting:
+    verification = placed.match.verification
+    return Sighting(
+        photo_id=placed.match.photo_id,
+        similarity=round(placed.match.global_similarity, 4),
+        latitude=placed.latitude,
+        longitude=placed.longitude,
+        fundamental_inliers=0 if verification is None else verification.fundamental_inliers,
+        homography_inliers=0 if verification is None else verification.homography_inliers,
+        level="none" if verification is None else verification.level,
+        blur_m=placed.blur_m,
+        observation=placed.observation,
+    )
+
+
+def _tags(photo: Photo) -> Sequence[str]:
+    return list(PhotoTag.objects.filter(photo=photo).order_by("tag__name").values_list("tag__name", flat=True))
+
+
+# --- around it ------------------------------------------------------------------------------------------
+
+
+def _waiting(report: EvaluationReport) -> Any:
+    return report.trials.filter(record__isnull=True).select_related("photo").order_by("id")
+
+
+def _stays_telling(gallery: Gallery, row: tuple[int, float, float], absent_m: float) -> bool:
+    return len(gallery.ids) - len(gallery.around(row[1], row[2], absent_m)) >= LEAST_REMAINING
+
+
+def _settings(space: EmbeddingSpace, limit: int | None, absent_m: float, *, placed: int) -> dict[str, Any]:
+    return {
+        "limit": limit,
+        "placed_photos": placed,
+        "absent_m": absent_m,
+        "verified": VERIFIED,
+        "segmenter": space.segmenter,
+        "weights": asdict(weights_for(space)),
+        "prior": tell_prior(read_prior(space.slug)),
+    }
+
+
+@contextmanager
+def _alone(report: EvaluationReport) -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, report.pk % 2**31])
+        alone = bool(cursor.fetchone()[0])
+        try:
+            yield alone
+        finally:
+            if alone:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, report.pk % 2**31])

@@ -1,0 +1,46 @@
+"""What the commands that measure share: the space asked for, and a run with its progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError
+from tqdm import tqdm
+
+from photos.errors import NoActiveSpaceError
+from photos.models import EmbeddingSpace
+from photos.services.spaces import active_space
+from photos.services.switching import find_space
+from search.evaluation.localisation_run import (
+    NothingToMeasureError,
+    continue_report,
+    count_trials,
+    start_report,
+    unfinished_report,
+)
+from search.models import EvaluationReport
+
+
+def choose_space(slug: str | None) -> EmbeddingSpace:
+    """Return the space of that slug, or the active one; raises `CommandError`."""
+    try:
+        space = active_space() if slug is None else find_space(slug)
+    except NoActiveSpaceError as exc:
+        raise CommandError(str(exc)) from exc
+    if space is None:
+        raise CommandError(f"there is no space {slug!r}; `manage.py models` lists them")
+    return space
+
+
+def run_report(space: EmbeddingSpace, *, purpose: str, audience: str, quiet: bool, **options: Any) -> EvaluationReport:
+    """Go on with a run that was broken off, or start one; returns it when it is done."""
+    report = None if options.pop("fresh") else unfinished_report(space, purpose=purpose, audience=audience)
+    try:
+        report = report or start_report(space, purpose=purpose, audience=audience, **options)
+    except NothingToMeasureError as exc:
+        raise CommandError(str(exc)) from exc
+    done, total = count_trials(report)
+    with tqdm(total=total, initial=done, unit="trial", desc=space.slug, disable=quiet) as bar:
+        if not continue_report(report, progress=bar.update):
+            raise CommandError("another process is at this measurement; it is kept, look again later")
+    return report
