@@ -17,6 +17,7 @@ def index_photo(photo_id: int) -> bool:
     places.tag_place(photo_id)
     if done:
         duplicates.note_duplicates(photo_id)
+        indexing.follow_up(photo_id)
     return done
 
 

@@ -45,6 +45,7 @@ _NOT_THE_PICTURES_FAULT: Final = (
 
 _LOCK: Final = 0x7265636E
 _reconcilers: Final[dict[str, Callable[[], int]]] = {}
+_follow_ups: Final[dict[str, Callable[[int], object]]] = {}
 
 
 # --- asking for it --------------------------------------------------------------------------------------
@@ -119,6 +120,20 @@ def _attempt(lease: leases.Lease) -> bool:
     else:
         return True
     return False
+
+
+def register_follow_up(name: str, act: Callable[[int], object]) -> None:
+    """Have something done with the id of every photo that a worker has described."""
+    _follow_ups[name] = act
+
+
+def follow_up(photo_id: int) -> None:
+    """Do what other apps registered. The photo is ready, whatever becomes of it: what fails is logged."""
+    for name, act in _follow_ups.items():
+        try:
+            act(photo_id)
+        except Exception:
+            logger.exception("photo %d: %s failed", photo_id, name)
 
 
 # --- seeing to it ---------------------------------------------------------------------------------------
