@@ -93,7 +93,7 @@ def _shared_measure(first: RetrievalReport, second: RetrievalReport) -> str:
 
 def _sum_by_unit(names: list[str], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     _, units = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
-    return np.bincount(units, weights=values), np.bincount(units, weights=np.ones(len(units)))
+    return np.bincount(units, weights=values).astype(np.float64), np.bincount(units).astype(np.float64)
 
 
 def _draw_means(

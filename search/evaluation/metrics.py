@@ -98,3 +98,12 @@ def trapezoidal_average_precision(relevant: Sequence[bool], total: int) -> float
             hits += 1
             area += (before + hits / (place + 1)) / 2
     return area / total
+
+
+def revisited_precision_at_k(relevant: Sequence[bool], k: int, *, total: int) -> float:
+    """Return mP@k of revisited Oxford and Paris: over `k` places, or fewer where the last relevant one comes sooner."""
+    if k < 1 or total < 1:
+        raise ValueError(f"k and total must be 1 or more, got {k} and {total}")
+    places = [place for place, is_relevant in enumerate(relevant, start=1) if is_relevant]
+    counted = min(places[-1], k) if len(places) == total else k
+    return sum(place <= counted for place in places) / counted
