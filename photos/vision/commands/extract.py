@@ -1,4 +1,4 @@
-"""`extract FOLDER OUT`: one file of JSON for each picture of a folder."""
+"""`extract INPUT OUT`: a folder's pictures into files of JSON, or any number of pictures into files of features."""
 
 from __future__ import annotations
 
@@ -13,33 +13,60 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from photos.vision import configuration
+from photos.vision.bulk.command_line import ENGINES, STOPPED, add_feature_arguments, recipe_of, run_features
+from photos.vision.bulk.planning import PARTITIONS, Input, plan
+from photos.vision.bulk.sources import find_pictures
 from photos.vision.errors import VisionError
-from photos.vision.extraction import ERRORS_NAME, ExtractionReport, ExtractionSettings, extract_folder, find_pictures
+from photos.vision.extraction import ERRORS_NAME, ExtractionReport, ExtractionSettings, extract_folder
 
-HELP: Final = "describe a folder of pictures into files of JSON; may be stopped and started again"
+HELP: Final = "describe pictures into files; may be stopped and started again at any picture"
 _OWN: Final = {field.name for field in fields(ExtractionSettings)}
+_JSON: Final = ("encoder", "segmenter", "batch")
+"""Options that are settings of the files of JSON."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "input", type=Path, metavar="INPUT", help="a folder of pictures or of .tar files, or a .tar file"
+    )
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder of results; what is there is not done again")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, by the names of these options")
-    parser.add_argument("--encoder", help="default: classical-512")
-    parser.add_argument("--segmenter", help="default: the one that goes with the encoder")
-    parser.add_argument("--engine", help="auto, torch or openvino; on a GPU auto is torch")
-    parser.add_argument("--batch", type=int, help="pictures read ahead; default: 4")
+    parser.add_argument("--encoder", help="for files of JSON; default: classical-512")
+    parser.add_argument("--segmenter", help="for files of JSON; default: the one that goes with the encoder")
+    parser.add_argument("--engine", help="local (default) or ray; auto, torch and openvino are taken as --compute")
+    parser.add_argument("--compute", choices=configuration.ENGINES, help="what runs networks; on a GPU auto is torch")
+    parser.add_argument("--batch", type=int, help="pictures at a time; default: 32, for files of JSON 4")
+    which = parser.add_argument_group("which pictures")
+    which.add_argument("--partition", choices=PARTITIONS, help="one of ILIAS's")
+    which.add_argument("--selected-ids", type=Path, metavar="FILE", help="ids, the first column of a CSV")
+    which.add_argument("--start-tar", type=int, default=0, help="number of the first tar; default: 0")
+    which.add_argument("--total-tars", type=int, default=0, help="how many tars; default: all")
+    which.add_argument("--tars-per-file", type=int, default=10, help="tars for one file of features; default: 10")
+    add_feature_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Describe all pictures; the status is 0 also where some were refused, for they are listed."""
-    if not options.folder.is_dir():
-        raise VisionError(f"{options.folder} is not a folder")
+    given = _read_file(options.config) if options.config else {}
+    if wants_features(options, given):
+        return _run_features(options, given)
+    if not options.input.is_dir():
+        raise VisionError(f"{options.input} is not a folder")
     settings, found = read_settings(options)
     former = configuration.use(lambda: found)
     try:
-        return _extract(options.folder, options.out, settings)
+        return _extract(options.input, options.out, settings)
     finally:
         configuration.use(former)
+
+
+def wants_features(options: argparse.Namespace, given: dict[str, Any]) -> bool:
+    """Say whether files of features are asked for: by the format, else by any option that files of JSON lack."""
+    chosen = options.format or given.get("format")
+    if chosen:
+        return bool(chosen != "json")
+    asked = (options.framework, options.partition, options.selected_ids, options.local, options.engine == "ray")
+    return any(asked) or "framework" in given or (options.input.exists() and Input(options.input).has_tars)
 
 
 def read_settings(options: argparse.Namespace) -> tuple[ExtractionSettings, configuration.Configuration]:
@@ -48,14 +75,12 @@ def read_settings(options: argparse.Namespace) -> tuple[ExtractionSettings, conf
     Raises `VisionError` for a name or a value that is not known.
     """
     given = _read_file(options.config) if options.config else {}
-    asked = {name: getattr(options, name) for name in ("encoder", "segmenter", "engine", "batch")}
-    given |= {name: value for name, value in asked.items() if value is not None}
-    if "engine" in given:
-        given["vision_engine"] = given.pop("engine")
+    given |= {name: getattr(options, name) for name in _JSON if getattr(options, name) is not None}
+    given.pop("format", None)
+    others = _read_compute(options, {name: value for name, value in given.items() if name not in _OWN})
     own: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in _OWN
     }
-    others = {name: value for name, value in given.items() if name not in _OWN}
     try:
         settings = replace(ExtractionSettings(), **own)
     except TypeError as exc:
@@ -63,10 +88,46 @@ def read_settings(options: argparse.Namespace) -> tuple[ExtractionSettings, conf
     return settings, configuration.read_configuration(others, base=configuration.current())
 
 
+def _run_features(options: argparse.Namespace, given: dict[str, Any]) -> int:
+    """Fill the options that were not given from the file, and make the files of features."""
+    for name in [name for name in given if name != "engine" and getattr(options, name, 0) is None]:
+        setattr(options, name, given.pop(name))
+    found = configuration.read_configuration(_read_compute(options, given), base=configuration.current())
+    former = configuration.use(lambda: found)
+    try:
+        asked = Input(
+            place=options.input,
+            partition=options.partition or "",
+            selected_ids=options.selected_ids,
+            start_tar=options.start_tar,
+            total_tars=options.total_tars,
+            tars_per_file=options.tars_per_file,
+            limit=options.limit or 0,
+        )
+        recipe = recipe_of(options)
+        jobs = plan(asked, options.out, recipe, format=options.format or "hdf5", dtype=options.dtype or "float16")
+        return run_features(options, recipe, jobs, texts=asked.partition == "text_queries")
+    finally:
+        configuration.use(former)
+
+
+def _read_compute(options: argparse.Namespace, given: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of vision with `compute`, or an `engine` that means it, under its name there."""
+    given = dict(given)
+    engine, compute = options.engine or given.get("engine"), options.compute or given.get("compute")
+    given.pop("engine", None)
+    given.pop("compute", None)
+    if engine in ENGINES:
+        options.engine = engine
+    elif engine:
+        compute, options.engine = compute or engine, "local"
+    return given | ({"vision_engine": compute} if compute else {})
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            return {name.lower(): value for name, value in tomllib.load(file).items()}
+            return {name.lower().replace("-", "_"): value for name, value in tomllib.load(file).items()}
     except tomllib.TOMLDecodeError as exc:
         raise VisionError(f"{path} is no TOML: {exc}") from exc
 
@@ -87,7 +148,7 @@ def _extract(folder: Path, out: Path, settings: ExtractionSettings) -> int:
         except KeyboardInterrupt:
             bar.close()
             sys.stderr.write("Stopped. The same command goes on where this one was.\n")
-            return 130
+            return STOPPED
     sys.stdout.write(_summary(report, out, time.monotonic() - began))
     return 0
 

@@ -1,0 +1,134 @@
+"""From what is asked to the files to be made."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from photos.vision.bulk.jobs import Job
+from photos.vision.bulk.recipe import Recipe
+from photos.vision.bulk.sources import (
+    Entry,
+    Listing,
+    find_tars,
+    list_folder,
+    list_selected,
+    list_tars,
+    list_texts,
+    read_ids,
+)
+from photos.vision.errors import VisionError
+
+PARTITIONS: Final = ("image_queries", "positives", "distractors", "text_queries")
+FORMATS: Final = ("hdf5", "parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Which pictures: `place` is a folder of pictures or tars, or one tar.
+
+    `partition` names one of ILIAS's: pictures with "quer" or "pos" in their paths, the tars of distractors, or the
+    texts `T*.txt`. `selected_ids` is a file of ids, the first column of a CSV; `tars_per_file` tars go into one file,
+    from the tar number `start_tar`, `total_tars` of them (0: all); `limit` pictures into each (0: all).
+    """
+
+    place: Path
+    partition: str = ""
+    selected_ids: Path | None = None
+    start_tar: int = 0
+    total_tars: int = 0
+    tars_per_file: int = 10
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        if self.partition and self.partition not in PARTITIONS:
+            raise VisionError(f"unknown partition {self.partition!r}; use one of {', '.join(PARTITIONS)}")
+        if not self.place.exists():
+            raise VisionError(f"{self.place} is not there; name a folder of pictures or of tars, or a .tar file")
+        if self.tars_per_file < 1 or self.limit < 0 or self.start_tar < 0 or self.total_tars < 0:
+            raise VisionError("tars per file must be at least 1; first tar, number of tars and limit at least 0")
+        if self.start_tar % self.tars_per_file:
+            raise VisionError(
+                f"the first tar, {self.start_tar}, must be a multiple of the {self.tars_per_file} tars of one file: "
+                "the files are numbered by it"
+            )
+
+    @property
+    def has_tars(self) -> bool:
+        if self.partition:
+            return self.partition == "distractors"
+        return self.place.is_file() or (not any(list_folder(self.place).entries) and any(self.place.glob("*.tar")))
+
+
+def plan(asked: Input, out: Path, recipe: Recipe, *, format: str = "hdf5", dtype: str = "float16") -> list[Job]:  # noqa: A002 - the option's name
+    """Return the files to be made under `out`, named as ILIAS does; raises `VisionError` where there is nothing."""
+    if format not in FORMATS:
+        raise VisionError(f"unknown format {format!r}; use one of {', '.join(FORMATS)}")
+    how = {"recipe": describe_recipe(recipe), "dtype": dtype, "limit": asked.limit}
+    stem = "_".join(filter(None, ["features", asked.partition]))
+    if asked.has_tars:
+        return _plan_tars(asked, out / stem, format, how)
+    listing = cache(_lister(asked))
+    if not listing().entries:
+        raise VisionError(f"there is nothing to describe in {asked.place}{_of(asked.partition)}")
+    return [job_of(out / f"{stem}.{format}", listing(), how)]
+
+
+def job_of(path: Path, listing: Listing, how: dict[str, Any]) -> Job:
+    """Return a job for pictures that are listed already; which they are is remembered by a digest of their ids."""
+    facts = {**how, "input": {"pictures": len(listing.entries), "ids_sha256": _digest(listing.entries)}}
+    return Job(path, lambda: listing, facts, size=len(listing.entries))
+
+
+def describe_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Return what changes a vector as plain values."""
+    return {**dataclasses.asdict(recipe), "model": recipe.model_name}
+
+
+def _plan_tars(asked: Input, stem: Path, suffix: str, how: dict[str, Any]) -> list[Job]:
+    tars = find_tars(asked.place)[asked.start_tar :][: asked.total_tars or None]
+    if not tars:
+        raise VisionError(f"{asked.place} has {len(find_tars(asked.place))} tars, none from number {asked.start_tar}")
+    selected = read_ids(asked.selected_ids) if asked.selected_ids else None
+    if selected:
+        how = {**how, "selected_sha256": hashlib.sha256("\n".join(selected).encode()).hexdigest()}
+    jobs = []
+    for start in range(0, len(tars), asked.tars_per_file):
+        some = tars[start : start + asked.tars_per_file]
+        sizes = {tar.name: tar.stat().st_size for tar in some}
+        path = stem.with_name(f"{stem.name}_{(asked.start_tar + start) // asked.tars_per_file:05d}.{suffix}")
+        jobs.append(Job(path, _tar_lister(some, selected), {**how, "input": sizes}, size=sum(sizes.values())))
+    return jobs
+
+
+def _tar_lister(tars: Sequence[Path], selected: Sequence[str] | None) -> Callable[[], Listing]:
+    wanted = None if selected is None else frozenset(selected)
+    return lambda: list_tars(tars, selected=wanted)
+
+
+def _lister(asked: Input) -> Callable[[], Listing]:
+    if not asked.place.is_dir():
+        raise VisionError(f"{asked.place} is not a folder")
+    if asked.partition == "text_queries":
+        return lambda: list_texts(asked.place)
+    if asked.selected_ids:
+        ids = read_ids(asked.selected_ids)
+        return lambda: list_selected(asked.place, ids)
+    return lambda: list_folder(asked.place, partition=asked.partition)
+
+
+def _digest(entries: Sequence[Entry]) -> str:
+    digest = hashlib.sha256()
+    for entry in entries:
+        digest.update(f"{entry.id}\n".encode())
+    return digest.hexdigest()
+
+
+def _of(partition: str) -> str:
+    words = {"image_queries": '"quer" in their paths', "positives": '"pos" in their paths', "text_queries": "T*.txt"}
+    return f" for {partition} (looked for: {words[partition]})" if partition in words else ""

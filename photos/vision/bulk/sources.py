@@ -1,0 +1,134 @@
+"""Where pictures and texts come from: folders, lists of ids, tar files; each entry is a place in a file.
+
+Nothing is unpacked: a picture in a tar is read where it lies. Tars are named as WebDataset does it: `00000.tar` with
+`key.jpg` in it holds the picture `00000.tar/key`.
+"""
+
+from __future__ import annotations
+
+import csv
+import tarfile
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from photos.vision.errors import VisionError
+
+SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif"})
+
+_WORDS: Final = {"image_queries": "quer", "positives": "pos"}
+"""What the paths of a partition's pictures have in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture or text by its id: `size` bytes at `offset` of the file at `path`, or all of it."""
+
+    id: str
+    path: str
+    offset: int = 0
+    size: int = -1
+
+    def read(self, limit: int) -> bytes:
+        """Return its bytes, at most `limit` + 1 of them; raises `OSError`."""
+        most = limit + 1
+        with Path(self.path).open("rb") as file:
+            file.seek(self.offset)
+            return file.read(most if self.size < 0 else min(self.size, most))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a place holds, in order, and what is wrong with it: (id, what, code) of each entry left out."""
+
+    entries: list[Entry]
+    refused: list[tuple[str, str, str]]
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Return the pictures of a folder and its subfolders by their suffixes, in order; hidden ones are left out."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and _is_open(path, folder))
+
+
+def list_folder(folder: Path, *, partition: str = "") -> Listing:
+    """List a folder's pictures, or those of one partition of ILIAS; ids are paths in the folder, sorted."""
+    names = sorted(path.relative_to(folder).as_posix() for path in find_pictures(folder))
+    word = _WORDS.get(partition, "")
+    return Listing([Entry(name, str(folder / name)) for name in names if word in name], [])
+
+
+def list_texts(folder: Path) -> Listing:
+    """List the descriptions of things, `T*.txt` anywhere in the folder, sorted."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("T*.txt") if _is_open(path, folder))
+    return Listing([Entry(name, str(folder / name)) for name in names], [])
+
+
+def list_selected(folder: Path, ids: Sequence[str]) -> Listing:
+    """List the pictures of these ids, in their order; one that is not there is told as refused."""
+    entries: list[Entry] = []
+    refused: list[tuple[str, str, str]] = []
+    for one in dict.fromkeys(ids):
+        path = folder / one
+        if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+            entries.append(Entry(one, str(path)))
+        else:
+            refused.append((one, f"There is no file {one} in {folder}.", "missing"))
+    return Listing(entries, refused)
+
+
+def list_tars(tars: Sequence[Path], *, selected: Collection[str] | None = None) -> Listing:
+    """List the pictures of tars, in their order in them; `selected` are ids, or keys without the tar's name."""
+    listing = Listing([], [])
+    for tar in tars:
+        known: set[str] = set()
+        try:
+            for key, entry in _iterate_tar(tar):
+                if selected is not None and key not in selected and entry.id not in selected:
+                    continue
+                if key in known:
+                    listing.refused.append((entry.id, f"{tar.name} has two pictures {key}; the first counts.", "twice"))
+                else:
+                    known.add(key)
+                    listing.entries.append(entry)
+        except tarfile.TarError as exc:
+            last = listing.entries[-1].id if known else "none"
+            told = f"{tar} is no whole tar file ({exc}); the last picture found is {last}."
+            listing.refused.append((tar.name, told, "broken-tar"))
+    return listing
+
+
+def find_tars(place: Path) -> list[Path]:
+    """Return a tar file itself, or the tars of a folder, sorted by name; raises `VisionError` for packed ones."""
+    found = [one for one in ([place] if place.is_file() else sorted(place.glob("*.tar"))) if one.suffix == ".tar"]
+    if not found:
+        raise VisionError(f"{place} is or holds no .tar file; a packed one (.tar.gz) must be unpacked to .tar first")
+    return found
+
+
+def read_ids(path: Path) -> list[str]:
+    """Return the first column of a CSV file, or the lines of a plain list; empty lines do not count."""
+    with path.open(encoding="utf-8", newline="") as file:
+        ids = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
+    if not ids:
+        raise VisionError(f"{path} names no ids; the first column of each line is one")
+    return ids
+
+
+def _iterate_tar(tar: Path) -> Iterator[tuple[str, Entry]]:
+    with tarfile.open(tar, "r:") as archive:
+        length = tar.stat().st_size
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # or a tar of millions fills the memory
+            folder, _slash, name = member.name.removeprefix("./").rpartition("/")
+            stem, _dot, suffix = name.partition(".")
+            if not member.isfile() or not stem or f".{suffix.lower()}" not in SUFFIXES:
+                continue
+            if member.offset_data + member.size > length:
+                raise tarfile.ReadError("unexpected end of data")
+            key = f"{folder}/{stem}" if folder else stem
+            yield key, Entry(f"{tar.name}/{key}", str(tar), member.offset_data, member.size)
+
+
+def _is_open(path: Path, folder: Path) -> bool:
+    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
