@@ -1,4 +1,7 @@
-"""Questions and calibrations, to look at only: a visitor's picture and where it was are nobody's business."""
+"""Questions and calibrations, to look at only, and the ranking's weights, to set.
+
+A visitor's picture and where it was are nobody's business.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,24 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from photos.admin.cells import badge
-from search.models import Calibration, SearchRequest
+from photos.models import EmbeddingSpace
+from photos.models.embedding import SpaceState
+from search.candidates import weights_for
+from search.models import Calibration, RankingWeights, SearchRequest
 
 if TYPE_CHECKING:
     RequestModelAdmin = admin.ModelAdmin[SearchRequest]
     CalibrationModelAdmin = admin.ModelAdmin[Calibration]
+    WeightsModelAdmin = admin.ModelAdmin[RankingWeights]
 else:
-    RequestModelAdmin = CalibrationModelAdmin = admin.ModelAdmin
+    RequestModelAdmin = CalibrationModelAdmin = WeightsModelAdmin = admin.ModelAdmin
 
 
 class ReadOnly:
@@ -85,3 +93,39 @@ class CalibrationAdmin(ReadOnly, CalibrationModelAdmin):
     def shown_parameters(self, calibration: Calibration) -> SafeString:
         text = json.dumps(calibration.parameters, indent=2, ensure_ascii=False)
         return format_html('<pre class="document">{}</pre>', text)
+
+
+@admin.register(RankingWeights)
+class RankingWeightsAdmin(WeightsModelAdmin):
+    """Weights are set by adding a row: the newest of a space counts, the others are its history."""
+
+    list_display = ["space", "whole", "segments", "tags", "in_force", "set_by", "set_at"]
+    list_filter = ["space"]
+    list_select_related = ["space", "set_by"]
+    fields = ("space", "whole", "segments", "tags")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RankingWeights]:
+        of_space = RankingWeights.objects.filter(space=OuterRef("space")).order_by("-set_at", "-id")
+        return super().get_queryset(request).annotate(newest=Subquery(of_space.values("pk")[:1]))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with what counts now."""
+        space = EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).first()
+        if space is None:
+            return {}
+        now = weights_for(space)
+        return {"space": space.pk, "whole": now.whole, "segments": now.segments, "tags": now.tags}
+
+    def save_model(self, request: HttpRequest, obj: RankingWeights, form: Any, change: bool) -> None:
+        obj.set_by_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description=_("in force"), boolean=True)
+    def in_force(self, weights: Any) -> bool:
+        return bool(weights.newest == weights.pk)

@@ -79,4 +79,5 @@ def _segment(match: SegmentMatch) -> dict[str, Any]:
         "similarity": round(match.similarity, 4),
         "query_box": None if match.query_box is None else list(match.query_box),
         "photo_box": None if match.photo_box is None else list(match.photo_box),
+        "distinctiveness": round(match.weight, 2),
     }

@@ -20,6 +20,8 @@ from photos.vision.describe import describe_image
 from photos.vision.images import DecodedImage, read_image
 from photos.vision.matching.features import from_bytes
 from photos.vision.types import Box, Image
+from search.distinctiveness import NEUTRAL
+from search.models import SegmentWeight
 from search.types import Filters, Progress, Query, QuerySegment
 
 PictureSource: TypeAlias = "bytes | Path | BinaryIO | File[bytes] | DecodedImage | Image"
@@ -70,7 +72,10 @@ def describe_query(
     if described.embedding is None:
         return None
     segments = tuple(
-        QuerySegment(rank, one.embedding, _box(one.segment.box)) for rank, one in enumerate(described.segments)
+        QuerySegment(
+            rank, one.embedding, _box(one.segment.box), one.segment.predicted_iou * one.segment.stability_score
+        )
+        for rank, one in enumerate(described.segments)
     )
     tags = tuple(tag.slug for tag in described.tags)
     return Query(described.embedding, space.slug, segments, tags, filters, described.local_features)
@@ -81,13 +86,7 @@ def query_of_photo(photo: Photo, *, space: EmbeddingSpace, filters: Filters) -> 
     whole = PhotoEmbedding.objects.filter(space=space, photo=photo).values_list("vector", flat=True).first()
     if whole is None:
         return None
-    boxes = segment_boxes([photo.pk], space)
-    ranked = SegmentEmbedding.objects.filter(space=space, photo=photo).order_by("rank").values_list("rank", "vector")
-    segments = tuple(
-        QuerySegment(rank, _vector(vector), boxes[photo.pk, rank])
-        for rank, vector in ranked
-        if (photo.pk, rank) in boxes
-    )
+    segments = _stored_segments(photo, space)
     tags = tuple(photo.photo_tags.filter(source="automatic").order_by("tag__slug").values_list("tag__slug", flat=True))
     features = LocalFeatures.objects.filter(photo=photo).values_list("data", flat=True).first()
     return Query(
@@ -97,6 +96,25 @@ def query_of_photo(photo: Photo, *, space: EmbeddingSpace, filters: Filters) -> 
         tags=tags,
         filters=filters,
         local_features=None if features is None else from_bytes(bytes(features)),
+    )
+
+
+def _stored_segments(photo: Photo, space: EmbeddingSpace) -> tuple[QuerySegment, ...]:
+    embeddings = SegmentEmbedding.objects.filter(space=space, photo=photo).order_by("rank")
+    seen = {
+        one.rank: one for one in Segment.objects.filter(photo=photo, segmenter=space.segmenter).defer("mask_counts")
+    }
+    weights = dict(SegmentWeight.objects.filter(space=space, photo=photo).values_list("rank", "weight"))
+    return tuple(
+        QuerySegment(
+            rank,
+            _vector(vector),
+            _box(seen[rank].box),
+            seen[rank].predicted_iou * seen[rank].stability_score,
+            weights.get(rank, NEUTRAL),
+        )
+        for rank, vector in embeddings.values_list("rank", "vector")
+        if rank in seen
     )
 
 

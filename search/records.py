@@ -23,7 +23,7 @@ def match_to_record(match: Match) -> dict[str, Any]:
         "global_similarity": match.global_similarity,
         "tag_overlap": match.tag_overlap,
         "segments": [
-            [one.query_rank, one.photo_rank, one.similarity, one.query_box, one.photo_box]
+            [one.query_rank, one.photo_rank, one.similarity, one.query_box, one.photo_box, one.weight]
             for one in match.segment_matches
         ],
         "verification": None if match.verification is None else _verification_to_record(match.verification),
@@ -38,8 +38,8 @@ def match_from_record(record: Mapping[str, Any]) -> Match:
         similarity=record["similarity"],
         global_similarity=record["global_similarity"],
         segment_matches=tuple(
-            SegmentMatch(query_rank, photo_rank, similarity, _box(query_box), _box(photo_box))
-            for query_rank, photo_rank, similarity, query_box, photo_box in record["segments"]
+            SegmentMatch(query_rank, photo_rank, similarity, _box(query_box), _box(photo_box), *weight)
+            for query_rank, photo_rank, similarity, query_box, photo_box, *weight in record["segments"]
         ),
         tag_overlap=record["tag_overlap"],
         verification=None if verification is None else _verification_from_record(verification),

@@ -46,6 +46,7 @@ EXAMPLE_MATCH = {
             "similarity": 0.88,
             "query_box": [120, 80, 400, 610],
             "photo_box": [900, 310, 380, 590],
+            "distinctiveness": 0.92,
         }
     ],
     "tag_overlap": 0.0,
@@ -163,6 +164,9 @@ class SegmentMatchSerializer(serializers.Serializer[Any]):
     similarity = serializers.FloatField()
     query_box = BoxSerializer()
     photo_box = BoxSerializer()
+    distinctiveness = serializers.FloatField(
+        help_text="0 to 1: low where segments like the query's are scattered over the map, as the sky is."
+    )
 
 
 class MatchSerializer(serializers.Serializer[Any]):

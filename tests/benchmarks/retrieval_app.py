@@ -1,11 +1,13 @@
-"""Leave-one-out retrieval through the app's own search, on photos that are in the collection already.
+"""Retrieval through the app's own search, on photos that are in the collection already.
 
-    python -m tests.benchmarks.retrieval_app MANIFEST.csv [--match-limit N]
+    python -m tests.benchmarks.retrieval_app MANIFEST.csv [--kinds full crop pasted] [--match-limit N]
 
 The manifest has the columns `file`, `label`, `group`, `kind`; a file is found in the collection by its original name.
-Queries are the photos with a partner of the same label; the gallery is the whole collection without the query.
-Photos of the same group with another label are neither right nor wrong and left out. Prints a table and, as the
-last line, one JSON object.
+Questions are the photos with a partner of the same label: `full` asks with the photo and leaves it out of the gallery,
+`crop` with 25 to 40 % of it, `pasted` with it at half its size in a strange picture; there the photo itself is to be
+found, too. Photos of the same group with another label are neither right nor wrong and left out. Prints a table of
+what each stage of the search adds and, as the last line, one JSON object. Weigh the segments before
+(`manage.py weigh_segments`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import json
 import os
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +26,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from photos.models import EmbeddingSpace, Photo
+    from search.candidates import Likeness, Weights
+    from search.types import Query
 
-REFERENCE: Final = {"global": (0.396, 0.365), "+ verification": (0.461, 0.435)}
-"""mAP and R@1 of a prototype of the classical space without segments."""
+KINDS: Final = ("full", "crop", "pasted")
+REFERENCE: Final = {"full global": 0.396, "full + verification": 0.461}
+"""mAP of a prototype of the classical space without segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +80,31 @@ def judge(ranking: Iterable[int], query: int, labelled: Mapping[int, Row]) -> li
     return relevant
 
 
-def run_query(photo: Photo, space: EmbeddingSpace, mode: Mode, labelled: Mapping[int, Row], limit: int) -> Outcome:
-    from search.calibration import read_prior
-    from search.candidates import weights_for
-    from search.evaluation.metrics import average_precision, recall_at_k
-    from search.questions import query_of_photo
-    from search.services import find_matches
+def make_query(photo: Photo, space: EmbeddingSpace, kind: str) -> Query | None:
+    """Return the question that a photo asks, itself left out, or one that a picture made of it asks."""
+    from photos.services.reading import read_photo
+    from search.questions import describe_query, query_of_photo
     from search.types import Filters
+    from tests.benchmarks.altered_pictures import crop, paste
+
+    if kind == "full":
+        return query_of_photo(photo, space=space, filters=Filters(exclude=(photo.pk,)))
+    alter = crop if kind == "crop" else paste
+    picture = alter(read_photo(photo.image.name).pixels, photo.original_name)
+    return describe_query(picture, space=space, filters=Filters(), progress=lambda _: None)
+
+
+def run_query(
+    photo: Photo, query: Query | None, space: EmbeddingSpace, stage: Stage, labelled: Mapping[int, Row], limit: int
+) -> Outcome:
+    from search.calibration import read_prior
+    from search.evaluation.metrics import average_precision, recall_at_k
+    from search.services import find_matches
 
     own = labelled[photo.pk]
-    total = sum(row.label == own.label for row in labelled.values()) - 1
+    is_left_out = query is not None and photo.pk in query.filters.exclude
+    total = sum(row.label == own.label for row in labelled.values()) - is_left_out
     began = time.perf_counter()
-    query = query_of_photo(photo, space=space, filters=Filters(exclude=(photo.pk,)))
     found = []
     if query is not None:
         found = find_matches(
@@ -95,8 +113,9 @@ def run_query(photo: Photo, space: EmbeddingSpace, mode: Mode, labelled: Mapping
             viewer=None,
             limit=limit,
             prior=read_prior(space.slug),
-            weights=mode.weights or weights_for(space),
-            verified=mode.verified,
+            weights=stage.weights,
+            likeness=stage.likeness,
+            verified=stage.verified,
         )
     relevant = judge([match.photo_id for match in found], photo.pk, labelled)
     return Outcome(
@@ -109,24 +128,24 @@ def run_query(photo: Photo, space: EmbeddingSpace, mode: Mode, labelled: Mapping
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
-    """One way to search: `weights` None are the space's own."""
+class Stage:
+    """One more part of the search: `weights` None are the space's own."""
 
     name: str
-    weights: Any
+    weights: Weights | None
+    likeness: Likeness
     verified: int
 
 
-def modes() -> list[Mode]:
-    from search.candidates import Weights
+def stages() -> list[Stage]:
+    from search.candidates import SIMILAR, Likeness, Weights
     from search.services import VERIFIED
 
-    alone = Weights(1.0, 0.0, 0.0)
     return [
-        Mode("global", alone, 0),
-        Mode("+ segments", None, 0),
-        Mode("+ verification", None, VERIFIED),
-        Mode("global + verification", alone, VERIFIED),
+        Stage("global", Weights(1.0, 0.0, 0.0), Likeness(part_worth=None), 0),
+        Stage("+ segments", None, Likeness(by_distinctiveness=False), 0),
+        Stage("+ distinctiveness", None, SIMILAR, 0),
+        Stage("+ verification", None, SIMILAR, VERIFIED),
     ]
 
 
@@ -134,7 +153,7 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def print_mode(mode: str, outcomes: Sequence[Outcome]) -> None:
+def print_stage(stage: str, outcomes: Sequence[Outcome]) -> None:
     groups = defaultdict(list, {"all": list(outcomes)})
     for outcome in outcomes:
         groups[outcome.kind].append(outcome)
@@ -144,55 +163,57 @@ def print_mode(mode: str, outcomes: Sequence[Outcome]) -> None:
             for name in ("average_precision", "recall_at_1", "recall_at_5")
         )
         took = mean([one.seconds for one in members]) * 1000
-        print(f"{mode if kind == 'all' else '':22} {kind:14} {len(members):4}  {figures}  {took:7.1f}")
+        print(f"{stage if kind == 'all' else '':26} {kind:14} {len(members):4}  {figures}  {took:7.1f}", flush=True)
 
 
-def measure(manifest: Path, limit: int) -> dict[str, dict[str, Any]]:
+def measure(manifest: Path, kinds: Sequence[str], limit: int) -> dict[str, dict[str, Any]]:
     from photos.models import Photo
     from photos.services.spaces import active_space
 
     space, labelled = active_space(), find_labelled(read_manifest(manifest))
-    partners: dict[str, int] = defaultdict(int)
-    for row in labelled.values():
-        partners[row.label] += 1
-    queries = Photo.objects.filter(pk__in=[pk for pk, row in labelled.items() if partners[row.label] > 1]).order_by(
-        "pk"
-    )
-    photos = list(queries)
+    partners = Counter(row.label for row in labelled.values() if row.label)
+    asking = [pk for pk, row in labelled.items() if partners[row.label] > 1]
+    photos = list(Photo.objects.filter(pk__in=asking).order_by("pk"))
     if not photos:
         sys.exit("none of the manifest's files is in the collection; import their folder first")
     print(f"{len(photos)} queries, {Photo.objects.count()} photos, space {space.slug} ({space.segmenter})")
-    print(f"{'':22} {'kind':14} {'n':>4}  {'mAP':>6}  {'R@1':>6}  {'R@5':>6}  {'ms':>7}")
+    print(f"{'':26} {'kind':14} {'n':>4}  {'mAP':>6}  {'R@1':>6}  {'R@5':>6}  {'ms':>7}")
     summary = {}
-    for mode in modes():
-        outcomes = [run_query(photo, space, mode, labelled, limit) for photo in photos]
-        print_mode(mode.name, outcomes)
-        summary[f"retrieval {mode.name}"] = summarize(mode.name, outcomes)
+    for kind in kinds:
+        queries = [make_query(photo, space, kind) for photo in photos]
+        for stage in stages():
+            outcomes = [
+                run_query(photo, query, space, stage, labelled, limit)
+                for photo, query in zip(photos, queries, strict=True)
+            ]
+            print_stage(f"{kind} {stage.name}", outcomes)
+            summary[f"retrieval {kind} {stage.name}"] = summarize(f"{kind} {stage.name}", outcomes)
     return summary
 
 
-def summarize(mode: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    ours = mean([one.average_precision for one in outcomes])
-    reference = REFERENCE.get(mode, (None, None))[0]
+def summarize(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    ours, reference = mean([one.average_precision for one in outcomes]), REFERENCE.get(name)
     return {
         "ours": round(ours, 4),
         "reference": reference,
         "ratio": None if reference is None else round(ours / reference, 3),
         "unit": "mAP",
         "recall_at_1": round(mean([one.recall_at_1 for one in outcomes]), 4),
+        "recall_at_5": round(mean([one.recall_at_5 for one in outcomes]), 4),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--match-limit", type=int, default=100_000, help="rank so many photos (default: all)")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "geolocator.settings")
     import django
 
     django.setup()
-    print(json.dumps(measure(options.manifest, options.match_limit)))
+    print(json.dumps(measure(options.manifest, options.kinds, options.match_limit)))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def test_an_interrupted_round_goes_on(space, cities, monkeypatch):
     monkeypatch.setattr(weighing, "PORTION", 4)
     assert not weigh_space(space, limit_s=0)
     assert Weighing.objects.get().reached == cities[1][0].pk
-    portions = []
+    portions: list[int] = []
     assert weigh_space(space, progress=portions.append)
     assert portions == [4, 4, 3]
     assert SegmentWeight.objects.count() == 30
