@@ -4,10 +4,14 @@ Both sides load the same random weights from the same files and take turns in on
 networks are small and the rounds few: that shows only that everything runs. Otherwise they are the full sizes
 (SAM vit_b, CLIP ViT-B/32), which takes several minutes on a machine that does nothing else: torch's threads
 suffer more from company than OpenVINO's, and the ratios would flatter. OMP_NUM_THREADS=1 holds both to one.
+
+"floor" is the time that the networks' products alone would take at the rate at which this machine multiplies large
+f32 matrices, measured at the start: no engine that computes in f32 gets below it.
 """
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -24,6 +28,8 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image as PillowImage
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from photos.vision.encoders.open_clip import OpenClipEncoder
 from photos.vision.encoders.open_clip_models import MODELS
@@ -32,6 +38,7 @@ from photos.vision.images import Limits, read_image
 from photos.vision.mask_inversion import invert_masks, linearise, tower_of_open_clip
 from photos.vision.masks import mask_of, segment_of
 from photos.vision.segmenters.sam_automatic import automatic_masks, full_masks
+from photos.vision.segmenters.sam_decoder import PromptDecoder
 from photos.vision.segmenters.sam_model import SamModel, load_sam
 from photos.vision.segmenters.sam_weights import WEIGHTS
 from photos.vision.torchvision_cpu import prepare_torchvision
@@ -47,13 +54,15 @@ THRESHOLDS = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.6}
 
 @dataclass(frozen=True)
 class Pair:
-    """Two ways to do the same; `target` is the ratio that the full size is meant to reach."""
+    """Two ways to do the same; `target` is the ratio that the full size is meant to reach, `gigaflop` what the
+    products of our networks take."""
 
     name: str
     reference: Callable[[], Any]
     ours: Callable[[], Any]
     target: float
     rounds: int
+    gigaflop: float = 0.0
 
 
 def main() -> None:
@@ -61,10 +70,14 @@ def main() -> None:
         os.environ["MODEL_DIR"] = folder
         prepare_torchvision()
         results = {}
-        print(f"{'':20}{'reference':>12}{'ours':>12}{'ratio':>8}{'target':>8}   spread of ours, rounds")
+        rate = gigaflops()
+        print(
+            f"f32 products: {rate:.0f} GFLOP/s with {torch.get_num_threads()} threads; engine: {get_engine().precision}"
+        )
+        print(f"{'':20}{'reference':>12}{'ours':>12}{'ratio':>8}{'target':>8}{'floor':>12}   spread of ours, rounds")
         for pair in pairs(Path(folder)):
             if not sys.argv[1:] or pair.name in sys.argv[1:]:
-                results[pair.name] = compare(pair)
+                results[pair.name] = compare(pair, rate=rate)
     print(json.dumps(results))
 
 
@@ -75,7 +88,20 @@ def pairs(folder: Path) -> Iterator[Pair]:
     yield from sam_pairs(folder)
 
 
-def compare(pair: Pair) -> dict[str, float | str]:
+def gigaflops() -> float:
+    """Return the rate of f32 products in GFLOP/s, the best of ten."""
+    left, right = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    return 2 * 2048**3 / 1e6 / min(milliseconds(lambda: left @ right) for _round in range(10))
+
+
+def gigaflop_of(module: nn.Module, *shapes: tuple[int, ...]) -> float:
+    """Return what a module's products take, told from the inputs' shapes without computing them."""
+    with FlopCounterMode(display=False) as counter:
+        copy.deepcopy(module).to("meta")(*(torch.empty(shape, device="meta") for shape in shapes))
+    return float(counter.get_total_flops()) / 1e9
+
+
+def compare(pair: Pair, *, rate: float) -> dict[str, float | str]:
     """Let the two take turns, after one turn each that does not count; return and print the medians."""
     reference, ours = [], []
     pair.ours()
@@ -85,8 +111,9 @@ def compare(pair: Pair) -> dict[str, float | str]:
         reference.append(milliseconds(pair.reference))
         ours.append(milliseconds(pair.ours))
     before, after = statistics.median(reference), statistics.median(ours)
+    floor = f"{pair.gigaflop / rate * 1000:9.1f} ms" if pair.gigaflop else ""
     print(
-        f"{pair.name:20}{before:9.1f} ms{after:9.1f} ms{before / after:8.1f}{pair.target:8.0f}   "
+        f"{pair.name:20}{before:9.1f} ms{after:9.1f} ms{before / after:8.1f}{pair.target:8.0f}{floor:>12}   "
         f"{min(ours):.1f} to {max(ours):.1f}, {len(ours)}",
         flush=True,
     )
@@ -117,8 +144,8 @@ def jpeg_12mp() -> Pair:
     transform = image_transform(view.size, is_train=False, mean=view.mean, std=view.std)
     limits = Limits(max_bytes=len(data) + 1)
 
-    def plain() -> torch.Tensor:
-        found: torch.Tensor = transform(PillowImage.open(io.BytesIO(data)))
+    def plain() -> Tensor:
+        found: Tensor = transform(PillowImage.open(io.BytesIO(data)))
         return found
 
     def ours() -> object:
@@ -146,11 +173,12 @@ def clip_11(network: Any) -> Pair:
     transform = image_transform(side, is_train=False, mean=CLIP.view.mean, std=CLIP.view.std)
     crops = [(0, 0, 1024, 768), *((box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes)]
 
-    def plain() -> list[torch.Tensor]:
+    def plain() -> list[Tensor]:
         whole = PillowImage.fromarray(image)
         return [network.encode_image(transform(whole.crop(crop))[None], normalize=True) for crop in crops]
 
-    return Pair("clip_11", plain, lambda: encoder.encode_all(image, segments), 4, 7)
+    products = gigaflop_of(network.visual, (11, 3, side, side))
+    return Pair("clip_11", plain, lambda: encoder.encode_all(image, segments), 4, 7, products)
 
 
 def mask_inversion_10(network: Any) -> Pair:
@@ -163,12 +191,12 @@ def mask_inversion_10(network: Any) -> Pair:
         masks[index, index * side // 16 : (index + 4) * side // 16, side // 8 : (index + 4) * side // 16] = 1
     last, tower = visual.transformer.resblocks[-1], tower_of_open_clip(visual)
 
-    def plain() -> list[torch.Tensor]:
+    def plain() -> list[Tensor]:
         feature, tokens = block_input(visual, last, image)
         with torch.enable_grad():
             return [plain_loop(visual, tokens, feature, mask, steps=MI_STEPS, alpha=0.03) for mask in masks]
 
-    def ours() -> torch.Tensor:
+    def ours() -> Tensor:
         feature, tokens = block_input(visual, last, image)
         with torch.enable_grad():
             return invert_masks(linearise(tower, tokens), feature, masks, mi_steps=MI_STEPS)
@@ -181,11 +209,13 @@ def sam_pairs(folder: Path) -> Iterator[Pair]:
 
     path = folder / WEIGHTS["vit_b"].name
     write_sam(path)
-    original = load_sam(path)
+    original: Any = load_sam(path)
     model = SamModel(load_sam(path), get_engine())
     image = picture(768, 1024)
     predictor = SamPredictor(original)
-    yield Pair("sam_encoder", lambda: predictor.set_image(image), lambda: model.encode(image), 8, 3)
+    side, width = model.side, original.prompt_encoder.embed_dim
+    encoding = gigaflop_of(original.image_encoder, (1, 3, side, side))
+    yield Pair("sam_encoder", lambda: predictor.set_image(image), lambda: model.encode(image), 8, 3, encoding)
     generator = SamAutomaticMaskGenerator(original, points_per_side=16, **THRESHOLDS)
 
     def ours() -> object:
@@ -193,7 +223,8 @@ def sam_pairs(folder: Path) -> Iterator[Pair]:
         found = automatic_masks(model, encoded, points_per_side=16, **THRESHOLDS)
         return full_masks(model, encoded, found.small)
 
-    yield Pair("sam_masks_16", lambda: generator.generate(image), ours, 5, 2)
+    decoding = gigaflop_of(PromptDecoder(original), (1, width, side // 16, side // 16), (256, 2, width))
+    yield Pair("sam_masks_16", lambda: generator.generate(image), ours, 5, 2, encoding + decoding)
 
 
 def write_sam(path: Path) -> None:
