@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from django.db import transaction
 from numpy.typing import NDArray
 
 from photos import derivatives, vectors
-from photos.models import EmbeddingSpace, LocalFeatures, Photo, Segment
+from photos.errors import LeaseLostError
+from photos.models import DescriptionGap, EmbeddingSpace, LocalFeatures, Photo, Segment
 from photos.models.embedding import SpaceState
-from photos.services import leases, vocabulary
+from photos.services import availability, leases, vocabulary
 from photos.services.reading import read_photo
 from photos.services.spaces import current_spaces
 from photos.services.tagging import set_automatic_tags_of
 from photos.vision import registry, types
 from photos.vision.describe import describe_image
+from photos.vision.errors import (
+    MissingDependencyError,
+    UnknownModelError,
+    VisionError,
+    WeightsCorruptError,
+    WeightsMissingError,
+)
 from photos.vision.images import DecodedImage
 from photos.vision.masks import encode_rle
 from photos.vision.matching.features import to_bytes
 from photos.vision.tags import Vocabulary
+
+logger = logging.getLogger(__name__)
+
+MODEL_ERRORS: Final = (MissingDependencyError, UnknownModelError, WeightsCorruptError, WeightsMissingError)
+"""A model that this machine lacks, or that does not load: not the picture's fault."""
 
 
 @dataclass(slots=True)
@@ -43,8 +58,16 @@ class SegmentedOnce:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Why a photo is not described in one of its spaces; `permanent` is for good."""
+
+    reason: str
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
-    """What is written of one photo: segments by segmenter and rank, vectors by space."""
+    """What is written of one photo: segments by segmenter and rank, vectors and gaps by space."""
 
     segments: dict[tuple[str, int], types.SegmentMask] = field(default_factory=dict)
     photo_vectors: dict[int, NDArray[np.float32]] = field(default_factory=dict)
@@ -52,6 +75,7 @@ class Description:
     tags: dict[str, float] = field(default_factory=dict)
     segment_tags: dict[tuple[str, int], dict[str, float]] = field(default_factory=dict)
     spaces: list[EmbeddingSpace] = field(default_factory=list)
+    gaps: dict[int, Gap] = field(default_factory=dict)
     local_features: list[types.LocalFeatures] = field(default_factory=list)
 
 
@@ -62,26 +86,74 @@ def index_leased(lease: leases.Lease) -> None:
     whatever an encoder raises.
     """
     lease.note_stage("reading")
+    spaces = current_spaces()
+    _require_active(spaces)
     image = read_photo(lease.image)
     photo = Photo.objects.only("uuid", "sha256").get(pk=lease.photo_id)
     photo.sha256 = lease.sha256
     derivatives.write_derivatives(photo, image.pixels)
-    description = describe(image, current_spaces(), progress=lease.note_stage)
+    description = describe(image, spaces, progress=lease.note_stage, is_last=lease.is_last)
     lease.note_stage("writing")
     write(lease, description)
 
 
-def describe(image: DecodedImage, spaces: Sequence[EmbeddingSpace], *, progress: Callable[[str], None]) -> Description:
-    """Describe a picture in each space; each segmenter and the local features are worked out once."""
+def describe(
+    image: DecodedImage,
+    spaces: Sequence[EmbeddingSpace],
+    *,
+    progress: Callable[[str], None],
+    is_last: bool = False,
+) -> Description:
+    """Describe a picture in each space; each segmenter and the local features are worked out once.
+
+    A space whose models are not here, or that cannot describe this picture, leaves a gap and the others alone.
+    Raises what the encoder raised where no space can, where the active one lacks its models, and for an error that
+    another attempt may not meet, until the last.
+    """
     result = Description(spaces=list(spaces))
     tagging = vocabulary.tagging_space()
     segmenters: dict[str, SegmentedOnce] = {}
+    errors: list[Exception] = []
     for space in spaces:
-        if space.segmenter not in segmenters:
-            segmenters[space.segmenter] = SegmentedOnce(space.segmenter, registry.get_segmenter(space.segmenter))
-        words = vocabulary.load_vocabulary(space) if space == tagging else None
-        _add_space(result, image, space, segmenters[space.segmenter], words, progress)
+        if why := availability.outage(space):
+            result.gaps[space.pk] = Gap(why, permanent=False)
+            continue
+        try:
+            if space.segmenter not in segmenters:
+                segmenters[space.segmenter] = SegmentedOnce(space.segmenter, registry.get_segmenter(space.segmenter))
+            words = vocabulary.load_vocabulary(space) if space == tagging else None
+            _add_space(result, image, space, segmenters[space.segmenter], words, progress)
+        except LeaseLostError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - noted as the space's gap, or raised again
+            errors.append(exc)
+            result.gaps[space.pk] = _gap_for(exc, space, is_last=is_last)
+    if errors and len(result.gaps) == len(spaces):
+        raise errors[0]
     return result
+
+
+def _gap_for(exc: Exception, space: EmbeddingSpace, *, is_last: bool) -> Gap:
+    """Return the gap that an error leaves, or raise it for the photo to be tried again, or to wait."""
+    if isinstance(exc, MODEL_ERRORS):
+        availability.note_outage(space, exc)
+        if space.state == SpaceState.ACTIVE:
+            raise exc
+        return Gap(str(exc), permanent=False)
+    if not is_last and not (isinstance(exc, VisionError) and exc.permanent):
+        raise exc
+    known = isinstance(exc, VisionError)
+    reason = (str(exc) if known else f"{type(exc).__name__}: {exc}").replace("\0", "")
+    logger.warning("a photo is not described in %s: %s", space.slug, reason)
+    return Gap(reason, permanent=True)
+
+
+def _require_active(spaces: Sequence[EmbeddingSpace]) -> None:
+    """Raise `WeightsMissingError` where the space that searches use cannot be worked for here."""
+    for space in spaces:
+        if space.state == SpaceState.ACTIVE and (why := availability.outage(space)):
+            availability.tell(space, why)
+            raise WeightsMissingError(why)
 
 
 def _add_space(
@@ -125,8 +197,10 @@ def write(lease: leases.Lease, description: Description) -> None:
     with transaction.atomic():
         leases.finish(lease)
         kept = EmbeddingSpace.objects.select_for_update(of=("self",), no_key=True).exclude(state=SpaceState.RETIRED)
-        for space in kept.filter(pk__in=[space.pk for space in description.spaces]):
+        kept = kept.filter(pk__in=[space.pk for space in description.spaces])
+        for space in kept:
             _write_vectors(lease.photo_id, space, description)
+        _write_gaps(lease.photo_id, [space.pk for space in kept], description)
         segment_ids = _write_segments(lease.photo_id, description)
         _write_local_features(lease.photo_id, description)
         of_segments = {segment_ids[key]: scores for key, scores in description.segment_tags.items()}
@@ -140,6 +214,15 @@ def _write_vectors(photo_id: int, space: EmbeddingSpace, description: Descriptio
     else:
         vectors.write_photo_vectors(space, {photo_id: vector})
     vectors.write_segment_vectors(space, {photo_id: description.segment_vectors.get(space.pk, {})})
+
+
+def _write_gaps(photo_id: int, kept: Sequence[int], description: Description) -> None:
+    DescriptionGap.objects.filter(photo_id=photo_id).delete()
+    DescriptionGap.objects.bulk_create(
+        DescriptionGap(photo_id=photo_id, space_id=pk, permanent=gap.permanent, reason=gap.reason)
+        for pk, gap in description.gaps.items()
+        if pk in kept
+    )
 
 
 def _write_segments(photo_id: int, description: Description) -> dict[tuple[str, int], int]:

@@ -13,20 +13,16 @@ from functools import partial
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from photos import queues
 from photos.errors import LeaseLostError
-from photos.models import Photo, PhotoState
-from photos.services import leases
-from photos.services.describing import index_leased
-from photos.vision.errors import (
-    MissingDependencyError,
-    UnknownModelError,
-    VisionError,
-    WeightsCorruptError,
-    WeightsMissingError,
-)
+from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoState
+from photos.models.embedding import SpaceState
+from photos.services import availability, leases
+from photos.services.describing import MODEL_ERRORS, index_leased
+from photos.services.spaces import current_spaces, remaining_photos
+from photos.vision.errors import VisionError
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +30,6 @@ JOB: Final = "photos.jobs.index_photo"
 PREFIX: Final = "photo"
 QUEUE_DEPTH: Final = 1000
 """Up to so many photos the reconciler puts into Redis; the others wait in PostgreSQL."""
-
-_NOT_THE_PICTURES_FAULT: Final = (
-    MissingDependencyError,
-    UnknownModelError,
-    WeightsCorruptError,
-    WeightsMissingError,
-)
-"""A model that this machine lacks: the photos wait until it is there."""
 
 _LOCK: Final = 0x7265636E
 _reconcilers: Final[dict[str, Callable[[], int]]] = {}
@@ -71,8 +59,10 @@ def reindex(photos: QuerySet[Photo]) -> int:
 
 
 def retry(photos: QuerySet[Photo]) -> int:
-    """Give the failed and quarantined photos of a query set another chance."""
-    return reindex(photos.filter(state__in=[PhotoState.FAILED, PhotoState.QUARANTINED]))
+    """Give the photos of a query set that failed, are quarantined or are not in all spaces another chance."""
+    troubled = Q(state__in=[PhotoState.FAILED, PhotoState.QUARANTINED])
+    refused = Q(pk__in=DescriptionGap.objects.filter(permanent=True).values("photo_id"))
+    return reindex(photos.filter(troubled | refused))
 
 
 def ring_on_commit(photo_ids: Iterable[int]) -> None:
@@ -89,7 +79,7 @@ def index_now(photo_id: int) -> bool:
 
     Never raises for a picture: it ends ready, failed, pending for another attempt, or quarantined.
     """
-    lease = leases.claim(photo_id)
+    lease = leases.claim(photo_id, availability.available(current_spaces()))
     if lease is None:
         return False
     with lease:
@@ -104,8 +94,7 @@ def _attempt(lease: leases.Lease) -> bool:
         logger.info("%s", exc)
     except FileNotFoundError:
         leases.refuse(lease, reason="The picture's file is missing.")
-    except _NOT_THE_PICTURES_FAULT as exc:
-        logger.error("photo %d waits: %s", lease.photo_id, exc)  # noqa: TRY400 - the message says what to do
+    except MODEL_ERRORS as exc:  # told once a minute, see availability
         leases.give_back(lease, reason=str(exc), count_attempt=False)
     except VisionError as exc:
         logger.warning("photo %d: %s", lease.photo_id, exc)
@@ -166,10 +155,30 @@ def _requeue() -> int:
     waiting = queues.waiting_ids("index", prefix=PREFIX)
     if waiting is None or len(waiting) >= QUEUE_DEPTH:
         return 0
-    photos = Photo.objects.filter(leases.claimable()).order_by(F("indexed_at").asc(nulls_first=True), "id")
+    able = _spaces_to_work_for()
+    if not able:
+        return 0
+    photos = Photo.objects.filter(leases.claimable(able)).order_by(F("indexed_at").asc(nulls_first=True), "id")
     ids = photos.values_list("pk", flat=True)[: QUEUE_DEPTH + len(waiting)]
     missing = [pk for pk in ids if pk not in waiting][: QUEUE_DEPTH - len(waiting)]
     return queues.ring("index", JOB, missing, prefix=PREFIX)
+
+
+def _spaces_to_work_for() -> list[EmbeddingSpace]:
+    """Return the spaces whose models this machine has; none without the active one's, which every photo needs.
+
+    What the others wait for is told, where photos do.
+    """
+    able = []
+    for space in current_spaces():
+        if not (why := availability.outage(space)):
+            able.append(space)
+            continue
+        if remaining_photos(space):
+            availability.tell(space, why)
+        if space.state == SpaceState.ACTIVE:
+            return []
+    return able
 
 
 @contextmanager

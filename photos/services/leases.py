@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -22,8 +23,8 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from photos.errors import LeaseLostError
-from photos.models import Photo, PhotoState
-from photos.services.spaces import described_before_newest
+from photos.models import EmbeddingSpace, Photo, PhotoState
+from photos.services.spaces import lacks_any
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,11 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other attempt would follow this one."""
+        return self.attempt >= settings.INDEX_ATTEMPTS
 
     def note_stage(self, stage: str) -> None:
         """Tell how far the indexing is; raises `LeaseLostError`."""
@@ -84,16 +90,23 @@ def held(lease: Lease) -> QuerySet[Photo]:
     return Photo.objects.filter(pk=lease.photo_id, lease_token=lease.token, state=PhotoState.INDEXING)
 
 
-def claimable() -> Q:
-    """Return the condition of photos with work to do that nobody is at, with attempts left."""
+def claimable(spaces: Collection[EmbeddingSpace] | None = None) -> Q:
+    """Return the condition of photos with work to do that nobody is at, with attempts left.
+
+    `spaces` are those that can be worked for, by default all: photos that are ready and lack only others have no
+    work to do.
+    """
     lost = Q(state=PhotoState.INDEXING, lease_expires_at__lt=Now())
-    return (Q(state=PhotoState.PENDING) | lost | described_before_newest()) & Q(attempts__lt=settings.INDEX_ATTEMPTS)
+    return (Q(state=PhotoState.PENDING) | lost | lacks_any(spaces)) & Q(attempts__lt=settings.INDEX_ATTEMPTS)
 
 
-def claim(photo_id: int) -> Lease | None:
-    """Take the lease and count the attempt; None where there is nothing to do or another worker is at it."""
+def claim(photo_id: int, spaces: Collection[EmbeddingSpace] | None = None) -> Lease | None:
+    """Take the lease and count the attempt; None where there is nothing to do or another worker is at it.
+
+    `spaces` as in `claimable`.
+    """
     token = uuid.uuid4()
-    taken = Photo.objects.filter(claimable(), pk=photo_id).update(
+    taken = Photo.objects.filter(claimable(spaces), pk=photo_id).update(
         state=PhotoState.INDEXING,
         stage="waiting",
         attempts=F("attempts") + 1,
@@ -109,7 +122,7 @@ def claim(photo_id: int) -> Lease | None:
 
 def give_back(lease: Lease, *, reason: str = "", count_attempt: bool = True) -> None:
     """End an unfinished lease: pending again, or quarantined with `reason` after the last attempt."""
-    spent = lease.attempt >= settings.INDEX_ATTEMPTS and count_attempt
+    spent = lease.is_last and count_attempt
     held(lease).update(
         state=PhotoState.QUARANTINED if spent else PhotoState.PENDING,
         stage="",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from photos import vectors
 from photos.errors import NoActiveSpaceError, SpaceIncompleteError, SpaceStateError
-from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
+from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
 from photos.models.embedding import SpaceState
 from photos.services import vocabulary
 from photos.vision import catalogue, registry
@@ -29,7 +30,7 @@ _LOCK: Final = 0x6E6F7370  # any number that nothing else in this database locks
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatistics:
-    """How far a space has come: `remaining` photos still have to be described in it."""
+    """How far a space has come: `remaining` photos still have to be described in it, `refused` cannot be."""
 
     slug: str
     encoder: str
@@ -39,6 +40,7 @@ class SpaceStatistics:
     photos: int
     segments: int
     remaining: int
+    refused: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -123,6 +125,8 @@ def activate_space(space: EmbeddingSpace, *, force: bool = False) -> EmbeddingSp
         remaining = 0 if force else _blocking_photos(current)
         if remaining:
             raise SpaceIncompleteError(f"{remaining} photos are not described in {current.slug!r} yet")
+        if not force:
+            _require_most(current)
         EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).exclude(pk=space.pk).update(state=SpaceState.BUILDING)
         EmbeddingSpace.objects.filter(pk=space.pk).update(
             state=SpaceState.ACTIVE,
@@ -132,6 +136,14 @@ def activate_space(space: EmbeddingSpace, *, force: bool = False) -> EmbeddingSp
         )
     space.refresh_from_db()
     return space
+
+
+def _require_most(space: EmbeddingSpace) -> None:
+    """Raise `SpaceStateError` for a space that most photos cannot be described in: its models do not do here."""
+    refused = refused_photos(space)
+    if refused > PhotoEmbedding.objects.filter(space=space).count():
+        why = DescriptionGap.objects.filter(space=space, permanent=True).values_list("reason", flat=True).first()
+        raise SpaceStateError(f"{refused} photos cannot be described in {space.slug!r}, the first because: {why}")
 
 
 def retire_space(space: EmbeddingSpace) -> None:
@@ -146,35 +158,48 @@ def retire_space(space: EmbeddingSpace) -> None:
     space.refresh_from_db()
 
 
-def described_before_newest() -> Q:
-    """Return the condition of ready photos that a space made since then does not describe yet."""
-    newest = EmbeddingSpace.objects.exclude(state=SpaceState.RETIRED).aggregate(Max("created_at"))["created_at__max"]
-    if newest is None:
+def lacks_any(spaces: Collection[EmbeddingSpace] | None = None) -> Q:
+    """Return the condition of ready photos that still have to be described in one of the spaces, by default all."""
+    wanted = current_spaces() if spaces is None else spaces
+    if not wanted:
         return Q(pk__in=[])
-    return Q(state=PhotoState.READY) & (Q(indexed_at__lt=newest) | Q(indexed_at__isnull=True))
+    newest = max(space.created_at for space in wanted)
+    older = Q(indexed_at__lt=newest) | Q(indexed_at__isnull=True)
+    return Q(state=PhotoState.READY) & (older | Q(pk__in=_waiting_in(wanted)))
+
+
+def _waiting_in(spaces: Collection[EmbeddingSpace]) -> QuerySet[DescriptionGap, int]:
+    """Return the ids of photos that wait for the models of one of the spaces."""
+    gaps = DescriptionGap.objects.filter(space__in=spaces, permanent=False)
+    return gaps.values_list("photo_id", flat=True)
 
 
 def remaining_photos(space: EmbeddingSpace) -> int:
     """Count the photos that still have to be described in `space`; those that cannot be are not counted."""
     unfinished = Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING])
-    older = Q(state=PhotoState.READY, indexed_at__lt=space.created_at)
-    return Photo.objects.filter(unfinished | older).count()
+    return Photo.objects.filter(unfinished | _lacks(space)).count()
 
 
 def _blocking_photos(space: EmbeddingSpace) -> int:
     """Count the photos that searches would lose by a swap: those that came after the space do not wait for it."""
     unfinished = Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING], created_at__lt=space.created_at)
-    older = Q(state=PhotoState.READY, indexed_at__lt=space.created_at)
-    return Photo.objects.filter(unfinished | older).count()
+    return Photo.objects.filter(unfinished | _lacks(space)).count()
+
+
+def _lacks(space: EmbeddingSpace) -> Q:
+    return Q(state=PhotoState.READY) & (Q(indexed_at__lt=space.created_at) | Q(pk__in=_waiting_in([space])))
+
+
+def refused_photos(space: EmbeddingSpace) -> int:
+    """Count the photos that cannot be described in `space`, though they are in others."""
+    return DescriptionGap.objects.filter(space=space, permanent=True).count()
 
 
 def advise_on_models() -> str:
     """Return how to switch to a space with learned models, where torch is installed and there is none; else nothing."""
     if find_spec("torch") is None:
         return ""
-    known = set(registry.encoder_slugs())
-    used = [space.encoder for space in current_spaces() if space.encoder in known]
-    if any(registry.get_spec(encoder).weights for encoder in used):
+    if any(space.spec.get("weights") for space in current_spaces()):
         return ""
     files = catalogue.files_for_space(SUGGESTED, registry.default_segmenter(SUGGESTED))
     there = "not here" if catalogue.missing(files) else "here"
@@ -193,6 +218,7 @@ def space_statistics(space: EmbeddingSpace) -> SpaceStatistics:
         photos=PhotoEmbedding.objects.filter(space=space).count(),
         segments=SegmentEmbedding.objects.filter(space=space).count(),
         remaining=0 if retired else remaining_photos(space),
+        refused=0 if retired else refused_photos(space),
     )
 
 

@@ -56,7 +56,14 @@ def files_of(name: str) -> tuple[WeightFile, ...]:
 
 def files_for_space(encoder: str, segmenter: str) -> tuple[WeightFile, ...]:
     """Return the files that describing pictures takes; raises `UnknownModelError`."""
-    return (*find_model(encoder).weights, *find_model(segmenter).weights)
+    return (*registry.get_spec(encoder).weights, *files_of_segmenter(segmenter))
+
+
+def files_of_segmenter(slug: str) -> tuple[WeightFile, ...]:
+    """Return the weight files of a segmenter; raises `UnknownModelError`."""
+    if slug not in registry.segmenter_slugs():
+        raise UnknownModelError(f"unknown segmenter {slug!r}; known: {', '.join(registry.segmenter_slugs())}")
+    return _SEGMENTER_WEIGHTS.get(slug, ())
 
 
 def missing(files: Iterable[WeightFile]) -> list[WeightFile]:

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from photos.models import EmbeddingSpace, Photo
 
 
+@pytest.fixture(autouse=True)
+def no_outage_is_known() -> None:
+    from photos.services import availability
+
+    availability.forget()
+
+
 @pytest.fixture
 def space(db: None) -> EmbeddingSpace:
     """The default space, active."""

@@ -143,10 +143,10 @@ def test_a_machine_without_a_network(space, model_dir):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["activate", "nonesuch"], "unknown model 'nonesuch'; known: classical-512,"),
+        (["activate", "nonesuch"], "unknown encoder 'nonesuch'; known: classical-512,"),
         (["fetch", "nonesuch"], "unknown model 'nonesuch'; known: classical-512,"),
         (["retire", "nonesuch"], "there is no space 'nonesuch'"),
-        (["build", "mine", "--encoder", "classical-512", "--segmenter", "none"], "unknown model 'none'"),
+        (["build", "mine", "--encoder", "classical-512", "--segmenter", "none"], "unknown segmenter 'none'"),
         (["retire", "classical-512"], "is the active space; activate another one first"),
     ],
 )

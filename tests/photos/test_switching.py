@@ -14,7 +14,17 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from photos.errors import SpaceIncompleteError, SpaceStateError
-from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoTag, Segment, SegmentEmbedding, SegmentTag, Tag
+from photos.models import (
+    DescriptionGap,
+    EmbeddingSpace,
+    Photo,
+    PhotoEmbedding,
+    PhotoTag,
+    Segment,
+    SegmentEmbedding,
+    SegmentTag,
+    Tag,
+)
 from photos.services import indexing, spaces, switching, vocabulary
 from photos.vision import registry
 from tests.photos.networks import CLIP_FILE, SAM_FILE, SETTINGS, SPACE, write_models
@@ -207,11 +217,14 @@ def test_missing_weights_are_not_the_photos_fault(space, networks, add, index, s
     photo = add(1)
     for _attempt in range(5):
         photo = index(photo)
-    assert (photo.state, photo.attempts) == ("pending", 0)
-    assert "manage.py models fetch" in photo.index_error
+    assert (photo.state, photo.attempts) == ("ready", 0)  # findable in the active space
+    gap = DescriptionGap.objects.get()
+    assert (gap.space.slug, gap.permanent) == (SPACE, False)
+    assert "manage.py models fetch" in gap.reason
     settings.MODEL_DIR = networks
     registry.forget_made()
     assert index(photo).state == "ready"
+    assert PhotoEmbedding.objects.filter(photo=photo).count() == 2
 
 
 def test_it_is_told_how_to_switch(space, networks, settings, tmp_path):
