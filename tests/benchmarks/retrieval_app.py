@@ -90,7 +90,7 @@ def make_query(photo: Photo, space: EmbeddingSpace, kind: str) -> Query | None:
     if kind == "full":
         return query_of_photo(photo, space=space, filters=Filters(exclude=(photo.pk,)))
     alter = crop if kind == "crop" else paste
-    picture = alter(read_photo(photo.image.name).pixels, photo.original_name)
+    picture = alter(read_photo(str(photo.image.name)).pixels, photo.original_name)
     return describe_query(picture, space=space, filters=Filters(), progress=lambda _: None)
 
 
