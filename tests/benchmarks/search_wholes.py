@@ -16,7 +16,7 @@ from psycopg import sql
 
 from photos import vectors
 from photos.models import EmbeddingSpace
-from search.candidates import Weights, find_candidates
+from search.candidates import Likeness, Weights, find_candidates
 from search.types import Query
 from tests.benchmarks.search_places import Floats
 from tests.benchmarks.search_timing import Course, Way, figure, print_courses, take_turns
@@ -25,6 +25,7 @@ from tests.benchmarks.search_world import QUESTIONS, Collection
 NEAREST: Final = 10
 FLAT, HNSW, OURS, APP = "FAISS Flat", "FAISS HNSW (M 32, ef 64)", "ours: nearest_photos_sql", "ours: find_candidates"
 _WHOLE: Final = Weights(1.0, 0.0, 0.0)
+_PLAINLY: Final = Likeness(part_worth=None)
 _MIB: Final = 2**20
 
 
@@ -82,9 +83,9 @@ def make_hnsw(wholes: Floats, path: Path) -> Index:
         took = time.perf_counter() - began
         faiss.write_index(index, str(path))
         seconds.write_text(str(took))
-    index = faiss.read_index(str(path))
-    index.hnsw.efSearch = 64
-    return Index(index, float(seconds.read_text()), path.stat().st_size / _MIB)
+    kept = faiss.read_index(str(path))
+    kept.hnsw.efSearch = 64
+    return Index(kept, float(seconds.read_text()), path.stat().st_size / _MIB)
 
 
 def true_nearest(wholes: Floats, questions: Floats) -> list[NDArray[np.float32]]:
@@ -112,7 +113,7 @@ def _by_index(space: EmbeddingSpace, questions: Floats, *, exact: bool = False) 
 def _by_app(space: EmbeddingSpace, questions: Floats) -> Callable[[int], list[int]]:
     def ask(number: int) -> list[int]:
         query = Query(questions[number], space.slug)
-        found = find_candidates(query, space=space, viewer=None, limit=NEAREST, weights=_WHOLE)
+        found = find_candidates(query, space=space, viewer=None, limit=NEAREST, weights=_WHOLE, likeness=_PLAINLY)
         return [one.photo_id for one in found]
 
     return ask
