@@ -21,17 +21,18 @@ _FORMS: Final[dict[str, tuple[ModuleType, type[FeatureJournal]]]] = {
 }
 
 
-def open_writer(path: Path, *, dtype: str = "float16") -> FeatureJournal:
+def open_writer(path: Path, *, dtype: str = "float16", origin: str = "") -> FeatureJournal:
     """Return the resumable writer for a file of that name; raises `InterchangeError` for another one."""
-    return _form(path)[1](path, dtype=dtype)
+    return _form(path)[1](path, dtype=dtype, origin=origin)
 
 
 def iterate_features(
-    paths: Path | Iterable[Path], *, rows: int = ROWS_AT_ONCE
+    paths: Path | Iterable[Path], *, rows: int = ROWS_AT_ONCE, unescape: bool = False
 ) -> Iterator[tuple[list[str], NDArray[Any]]]:
     """Yield ids and (N, D) features of one file, or of several one after another, at most `rows` at a time.
 
-    Raises `InterchangeError` for another file, and where the files' vectors have different lengths.
+    Ids are as the file spells them, those of ILIAS's form in ASCII, or `unescape`d as they were before. Raises
+    `InterchangeError` for another file, and where the files' vectors have different lengths.
     """
     dimensions: int | None = None
     for path in [paths] if isinstance(paths, Path) else paths:
@@ -39,7 +40,10 @@ def iterate_features(
             dimensions = features.shape[1] if dimensions is None else dimensions
             if features.shape[1] != dimensions:
                 raise InterchangeError(f"expected vectors of {dimensions} numbers, {path} has {features.shape[1]}")
-            yield ids, features
+            yield (
+                [ilias_hdf5.unescape_id(one) for one in ids] if unescape and path.suffix != ".parquet" else ids,
+                features,
+            )
 
 
 def read_features(paths: Path | Iterable[Path]) -> tuple[list[str], NDArray[np.float32]]:

@@ -34,16 +34,17 @@ _HEAD: Final = "head.json"
 class FeatureJournal(ABC):
     """Collects rows for the file `path`; a subclass says what the file looks like.
 
-    Starts where a former run of the same `dtype` was stopped; `ids` tells what is there already. Raises
-    `InterchangeError` where the file is finished already, or was begun in another way.
+    Starts where a former run of the same `dtype` was stopped; `ids` tells what is there already. `origin` is what
+    the rows are made of, in any words: rows of another origin are not added to them. Raises `InterchangeError` where
+    the file is finished already, or was begun in another way.
     """
 
-    def __init__(self, path: Path, *, dtype: str = "float16") -> None:
+    def __init__(self, path: Path, *, dtype: str = "float16", origin: str = "") -> None:
         if dtype not in DTYPES:
             raise InterchangeError(f"features are kept as {' or '.join(DTYPES)}, not {dtype!r}")
         if path.exists():
             raise InterchangeError(f"{path} is finished already; remove it to make it anew")
-        self.path, self.dtype = path, np.dtype(dtype)
+        self.path, self.dtype, self._origin = path, np.dtype(dtype), origin
         self.folder = path.with_name(f"{path.name}.part")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ids: list[str] = []
@@ -121,12 +122,15 @@ class FeatureJournal(ABC):
         told = json.loads(head.read_text(encoding="ascii"))
         if told["dtype"] != self.dtype.name:
             raise InterchangeError(f"{self.folder} was begun as {told['dtype']}, not {self.dtype}; remove it first")
+        if told["origin"] != self._origin:
+            raise InterchangeError(f"{self.folder} was begun from {told['origin'] or 'elsewhere'}; remove it first")
         return int(told["dimensions"])
 
     def _claim_dimensions(self, dimensions: int) -> None:
         if self.dimensions is None:
             with whole_file(self.folder / _HEAD) as temporary:
-                temporary.write_text(json.dumps({"dtype": self.dtype.name, "dimensions": dimensions}), encoding="ascii")
+                told = {"dtype": self.dtype.name, "dimensions": dimensions, "origin": self._origin}
+                temporary.write_text(json.dumps(told), encoding="ascii")
             self.dimensions = dimensions
         elif self.dimensions != dimensions:
             raise InterchangeError(f"expected vectors of {self.dimensions} numbers in {self.path}, got {dimensions}")

@@ -59,9 +59,9 @@ class FeatureFileWriter(FeatureJournal):
     `compression` is gzip's level; 0, as ILIAS has it, keeps the bytes as they are.
     """
 
-    def __init__(self, path: Path, *, dtype: str = "float16", compression: int = 0) -> None:
+    def __init__(self, path: Path, *, dtype: str = "float16", origin: str = "", compression: int = 0) -> None:
         self.compression = compression
-        super().__init__(path, dtype=dtype)
+        super().__init__(path, dtype=dtype, origin=origin)
 
     def _write(self, path: Path, ids: list[str], rows: FeatureRows) -> None:
         h5py = _h5py()
