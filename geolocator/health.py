@@ -10,11 +10,12 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from photos.models import EmbeddingSpace
+from photos.models import DescriptionGap, EmbeddingSpace
 from photos.models.embedding import SpaceState
 
 _LEAST_FREE_BYTES = 256 * 1024 * 1024
@@ -92,4 +93,5 @@ def _check_migrations() -> Check:
 
 def _check_space() -> Check:
     slug = EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).values_list("slug", flat=True).first()
-    return {"ok": slug is not None, "active": slug}
+    waiting = DescriptionGap.objects.filter(permanent=False).values_list("space__slug").annotate(Count("id"))
+    return {"ok": slug is not None, "active": slug} | ({"waiting": dict(waiting)} if waiting else {})

@@ -26,7 +26,8 @@ def photo_panels(photo: Photo) -> dict[str, Any]:
         .select_related("tag")
         .order_by("-score"),
         "open_proposals": photo.proposals.filter(state="open").count(),
-        "may_retry": photo.state in {PhotoState.FAILED, PhotoState.QUARANTINED},
+        "gaps": photo.gaps.select_related("space").order_by("space__slug"),
+        "may_retry": photo.state in {PhotoState.FAILED, PhotoState.QUARANTINED} or photo.gaps.exists(),
     }
 
 

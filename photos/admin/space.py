@@ -19,7 +19,18 @@ from photos.admin.bases import SpaceModelAdmin
 from photos.admin.cells import badge
 from photos.errors import CollectionError
 from photos.models import EmbeddingSpace
+from photos.models.embedding import SpaceState
+from photos.services import availability
 from photos.services.spaces import activate_space, retire_space, space_statistics
+
+
+def _outage(space: EmbeddingSpace) -> SafeString | str:
+    """Return what its photos wait for: what this machine lacks, else what a worker that tried them lacked."""
+    if space.state == SpaceState.RETIRED:
+        return ""
+    waiting = space.gaps.filter(permanent=False).values_list("reason", flat=True).first()
+    why = availability.outage(space) or waiting
+    return format_html('<br><span class="reason">{}</span>', why) if why else ""
 
 
 @admin.register(EmbeddingSpace)
@@ -60,7 +71,11 @@ class EmbeddingSpaceAdmin(SpaceModelAdmin):
             "total": total,
             "segments": found.segments,
         }
-        return format_html('<progress value="{}" max="{}"></progress> {}', found.photos, total or 1, words)
+        if found.refused:
+            words += "; " + gettext("%d cannot be described in it") % found.refused
+        return format_html(
+            '<progress value="{}" max="{}"></progress> {}{}', found.photos, total or 1, words, _outage(space)
+        )
 
     @admin.display(description=_("specification"))
     def shown_spec(self, space: EmbeddingSpace) -> SafeString:

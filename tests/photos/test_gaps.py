@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from geolocator.health import _check_space
 from photos.errors import SpaceStateError
 from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoEmbedding, PhotoState
 from photos.services import availability, indexing, spaces
@@ -70,6 +71,21 @@ def test_what_one_space_refuses_is_ready_in_the_others(other, add, index, monkey
     assert indexing.retry(Photo.objects.all()) == 1
     assert described_in(index(photo)) == {"classical-512", "troubled"}
     assert not DescriptionGap.objects.exists()
+
+
+def test_curators_see_what_a_space_lacks(other, add, index, monkeypatch, settings, admin_client):
+    monkeypatch.setattr(Troubled, "error", ImageRefused("too odd", code="broken"))
+    photo = index(add(1))
+    page = admin_client.get(f"/admin/photos/photo/{photo.pk}/change/").content.decode()
+    assert "Not in troubled</dt>" in page
+    assert "too odd" in page
+    assert "Retry" in page
+    (settings.MODEL_DIR / FILE.name).unlink()
+    page = admin_client.get("/admin/photos/embeddingspace/").content.decode()
+    assert "1 cannot be described in it" in page
+    assert "The weights extra.bin are not in" in page
+    index(add(2))
+    assert _check_space()["waiting"] == {"troubled": 1}  # /readyz asks on a connection of its own
 
 
 def test_an_error_of_one_space_is_tried_again_and_then_a_gap(other, add, index, monkeypatch, settings):

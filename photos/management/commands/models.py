@@ -69,9 +69,10 @@ class Command(BaseCommand):
         self.stdout.write("Spaces:")
         for space in EmbeddingSpace.objects.order_by("id"):
             found = space_statistics(space)
+            refused = f", {found.refused} that cannot be described" if found.refused else ""
             self.stdout.write(
                 f"  {space.slug:<28} {space.state:<9} {space.encoder} with {space.segmenter}:"
-                f" {found.photos} photos, {found.segments} segments, {found.remaining} to go"
+                f" {found.photos} photos, {found.segments} segments, {found.remaining} to go{refused}"
             )
 
     def _fetch(self, options: dict[str, Any]) -> None:
