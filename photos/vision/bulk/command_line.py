@@ -102,6 +102,8 @@ def run_features(options: argparse.Namespace, recipe: Recipe, jobs: Sequence[Job
             bar.close()
             sys.stderr.write("Stopped. The same command goes on where this one was.\n")
             return STOPPED
+        finally:
+            engine.close()
     sys.stdout.write(_summary(tally, jobs, time.monotonic() - began))
     return SOME_REFUSED if options.strict and any(errors_path(job.path).exists() for job in jobs) else 0
 

@@ -46,6 +46,8 @@ class Engine(Protocol):
 
     def describe(self, windows: Iterable[Window]) -> Iterator[Described]: ...
 
+    def close(self) -> None: ...
+
 
 Progress: TypeAlias = Callable[[Tally, int], object]
 """Called with what was done, and the number of pictures that there are, as far as is known."""

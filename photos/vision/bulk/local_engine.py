@@ -24,6 +24,9 @@ class LocalEngine:
     def describe(self, windows: Iterable[Window]) -> Iterator[Described]:
         return describe_windows(self._backbone, self._recipe, windows, readers=self._readers)
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
     @cached_property
     def _backbone(self) -> Backbone:
         return load_backbone(self._recipe)
@@ -47,6 +50,9 @@ class TextEngine:
                 except (OSError, UnicodeDecodeError) as exc:
                     refused.append((entry.id, str(exc), "unreadable"))
             yield Described(window.number, list(texts), self._backbone.describe_texts(list(texts.values())), refused)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     @cached_property
     def _backbone(self) -> TextBackbone:
