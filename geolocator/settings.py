@@ -48,6 +48,7 @@ OPEN_CLIP_MODELS = tuple(read_list("OPEN_CLIP_MODELS", []))
 DINOV2_LORA_WEIGHTS = read_text("DINOV2_LORA_WEIGHTS")
 DINOV2_LORA_RANK = read_int("DINOV2_LORA_RANK", 0, maximum=1024)
 DINOV2_LORA_ALPHA = read_float("DINOV2_LORA_ALPHA", 0, maximum=65536)
+LINEAR_ADAPTATIONS = tuple(read_list("LINEAR_ADAPTATIONS", []))
 OWLV2_PROMPTS = tuple(read_list("OWLV2_PROMPTS", []))
 OWLV2_THRESH = read_float("OWLV2_THRESH", 0.2, maximum=1)
 OWLV2_NMS_THRESH = read_float("OWLV2_NMS_THRESH", 0.4, maximum=1)
@@ -261,7 +262,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- words, times, logs ---------------------------------------------------------------------------------
 LANGUAGE_CODE = read_text("LANGUAGE_CODE", "en")
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
+LOCALE_PATHS = [BASE_DIR / "geolocator" / "locale"]
 TIME_ZONE = read_text("TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
