@@ -155,7 +155,8 @@ class _Learner:
         """Glorot's uniform start."""
         limit = (6 / (rows + columns)) ** 0.5
         start: torch.Tensor = self._torch.rand(rows, columns, generator=self._random)
-        return ((2 * start - 1) * limit).requires_grad_()
+        scaled: torch.Tensor = (2 * start - 1) * limit
+        return scaled.requires_grad_()
 
 
 class _Watched:

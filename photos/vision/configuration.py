@@ -29,8 +29,15 @@ _NUMBERS: Final[dict[str, tuple[type[int] | type[float], float, float]]] = {
 }
 
 _PATHS: Final = {"model_dir", "dinov2_lora_weights"}
-_LISTS: Final = {"open_clip_models", "owlv2_prompts"}
-_TOLD_BY_SLUGS: Final = {*_PATHS, "open_clip_models", "vision_engine", "dinov2_lora_rank", "dinov2_lora_alpha"}
+_LISTS: Final = {"linear_adaptations", "open_clip_models", "owlv2_prompts"}
+_TOLD_BY_SLUGS: Final = {
+    *_PATHS,
+    "linear_adaptations",
+    "open_clip_models",
+    "vision_engine",
+    "dinov2_lora_rank",
+    "dinov2_lora_alpha",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,8 @@ class Configuration:
     `model_dir` is a folder; `points_per_side` 0 chooses 16 on a CPU and 32 on a GPU; the thresholds and
     `min_segment_size`, a share of the picture, are in 0..1; `open_clip_models` are more encoders, "name:tag" each as
     open_clip lists them; `dinov2_lora_weights` is an adapter's folder or file, whose rank and alpha are told where
-    they are not 0; `owlv2_prompts` name the objects to be found, any where there are none. Raises `VisionError` for
-    a value outside.
+    they are not 0; `linear_adaptations` are layers behind encoders, "encoder=file" each; `owlv2_prompts` name the
+    objects to be found, any where there are none. Raises `VisionError` for a value outside.
     """
 
     model_dir: Path
@@ -57,6 +64,7 @@ class Configuration:
     dinov2_lora_weights: Path | None = None
     dinov2_lora_rank: int = 0
     dinov2_lora_alpha: float = 0.0
+    linear_adaptations: tuple[str, ...] = ()
     owlv2_prompts: tuple[str, ...] = ()
     owlv2_thresh: float = 0.2
     owlv2_nms_thresh: float = 0.4
@@ -71,6 +79,9 @@ class Configuration:
         for pair in self.open_clip_models:
             if len([part for part in pair.split(":") if part]) != 2:
                 raise VisionError(f"OPEN_CLIP_MODELS has {pair!r}; write name:tag, as in ViT-B-16:laion2b_s34b_b88k")
+        for pair in self.linear_adaptations:
+            if not all(pair.partition("=")):
+                raise VisionError(f"LINEAR_ADAPTATIONS has {pair!r}; write encoder=file, as in dinov2-b-14=layer.pth")
 
 
 def read_configuration(values: Mapping[str, Any], *, base: Configuration | None = None) -> Configuration:

@@ -115,6 +115,10 @@ def _register_configured() -> None:
             _register_open_clip(open_clip_listed.register_open_clip(name, tag))
     if (adapter := lora.configured_lora()) is not None:
         _register_adapted(adapter)
+    if pairs := configuration.current().linear_adaptations:
+        from photos.vision.encoders import linear  # which asks this module for the encoders
+
+        linear.register_configured(pairs)
 
 
 def _register_open_clip(model: open_clip_models.ClipModel) -> None:

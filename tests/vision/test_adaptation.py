@@ -200,3 +200,23 @@ def test_a_layer_that_changed_is_no_longer_the_space(tmp_path):
     write_layer(path, layer(inputs=512, seed=6))
     with pytest.raises(UnknownModelError, match="another layer now"):
         registry.get_encoder(spec.slug)
+
+
+def test_layers_of_the_configuration_are_encoders(tmp_path, monkeypatch):
+    made = layer(dimensions=16, inputs=512, seed=7)
+    write_layer(tmp_path / "layer.safetensors", made)
+    monkeypatch.setenv("LINEAR_ADAPTATIONS", f"classical-512={tmp_path / 'layer.safetensors'}")
+    slug = f"classical-512+lin-{made.digest}"
+    assert registry.get_spec(slug).dimensions == 16
+    assert slug in registry.encoder_slugs()
+    assert np.linalg.norm(registry.get_encoder(slug).encode([shapes()])[0]) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_layer_of_the_configuration_that_is_missing_is_told(tmp_path, monkeypatch):
+    for value, message in (
+        (f"classical-512={tmp_path}/none.pth", "there is no layer"),
+        ("classical-512", "encoder=file"),
+    ):
+        monkeypatch.setenv("LINEAR_ADAPTATIONS", value)
+        with pytest.raises(VisionError, match=message):
+            registry.get_spec("classical-512+lin-00000000")

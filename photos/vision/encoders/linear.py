@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from photos.vision import registry
 from photos.vision.adaptation import LinearLayer, adapted_spec, read_layer
-from photos.vision.errors import UnknownModelError
+from photos.vision.errors import UnknownModelError, VisionError
 from photos.vision.types import BatchEncoder, EncoderSpec, Image, SegmentMask, TextEncoder
 
 TARGET: Final = f"{__name__}:LinearEncoder"
 
 _KNOWN: Final[dict[str, tuple[str, Path]]] = {}
+_SEEN: Final[set[tuple[str, Path, int]]] = set()
 
 
 def register_adapted(encoder: str, layer: Path) -> EncoderSpec:
@@ -29,6 +30,21 @@ def register_adapted(encoder: str, layer: Path) -> EncoderSpec:
     _KNOWN[spec.slug] = (encoder, layer)
     registry.register_encoder(spec, TARGET)
     return spec
+
+
+def register_configured(pairs: Sequence[str]) -> None:
+    """Register the layers of the configuration, "encoder=file" each, that are not known as they are now."""
+    for pair in pairs:
+        encoder, _equals, name = pair.partition("=")
+        path = Path(name).expanduser().absolute()
+        seen = (encoder, path, path.stat().st_mtime_ns if path.is_file() else 0)
+        if seen not in _SEEN:
+            _SEEN.add(seen)
+            try:
+                register_adapted(encoder, path)
+            except VisionError:
+                _SEEN.discard(seen)
+                raise
 
 
 class LinearEncoder:
