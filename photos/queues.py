@@ -106,6 +106,17 @@ def waiting_ids(queue: QueueName, *, prefix: str) -> set[int] | None:
     return {int(part[1]) for part in parts if len(part) == 3 and part[0] == prefix and part[1].isdigit()}
 
 
+def is_worked(queue: QueueName) -> bool | None:
+    """Whether any worker, on whatever machine, serves the queue; None while Redis is away."""
+    if _complaint.hangs:
+        return None
+    try:
+        return bool(Worker.all(queue=django_rq.get_queue(queue)))
+    except (RedisError, OSError) as exc:
+        _complaint.note(exc)
+        return None
+
+
 def is_worked_here(queue: QueueName) -> bool:
     """Whether a worker of this machine serves the queue; False also while Redis is away."""
     try:

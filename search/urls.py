@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from search import pages
+from search import answer_pages, contribution_pages, pages
 
 urlpatterns: list[URLPattern] = [
     path("", pages.locate, name="locate"),
-    path("locate/<uuid:identity>/", pages.locate_result, name="locate-result"),
-    path("locate/<uuid:identity>/image.jpg", pages.locate_image, name="locate-image"),
+    path("locate/<uuid:identity>/", answer_pages.locate_result, name="locate-result"),
+    path("locate/<uuid:identity>/image.jpg", answer_pages.locate_image, name="locate-image"),
+    path("locate/<uuid:identity>/refine/", answer_pages.locate_refine, name="locate-refine"),
+    path("locate/<uuid:identity>/share/", answer_pages.locate_share, name="locate-share"),
+    path("locate/<uuid:identity>/save/", contribution_pages.locate_save, name="locate-save"),
+    path("locate/<uuid:identity>/suggest/", contribution_pages.locate_suggest, name="locate-suggest"),
+    path("locate/<uuid:identity>/take-back/", contribution_pages.locate_take_back, name="locate-take-back"),
+    path("shared/<str:token>/", answer_pages.shared_answer, name="shared-answer"),
+    path("shared/<str:token>/image.jpg", answer_pages.shared_image, name="shared-image"),
     path("examples/<str:name>", pages.example_image, name="example-image"),
     path("photos/<uuid:identity>/similar/", pages.photo_similar, name="photo-similar"),
 ]

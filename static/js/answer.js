@@ -1,145 +1,109 @@
-// The answer: the map, the matches that light up with it, and why a match is one.
-/* global L, htmx */
+// The page of a question: how far it has come, a first answer, and the answer with what can be done from there.
+/* global htmx */
 
-import { boundsAround, createMap, pin, unwrap } from "./map.js";
+import { loadLeaflet } from "./leaflet.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const HUES = 10;
+const RETRY_MS = 2000;
 
-let observer = null;
+let told = "";
+let lost = 0;
+let map = null;
 
-document.addEventListener("htmx:afterSwap", (event) => event.target.id === "answer" && start());
-for (const name of ["htmx:sendError", "htmx:responseError"]) {
-  document.addEventListener(name, ({ target }) => {
-    // the network was away: ask again, the worker goes on in the meantime
-    if (target.matches("[data-asks-again]")) setTimeout(() => htmx.ajax("GET", location.pathname, "#answer"), 2000);
-  });
-}
-start();
+document.addEventListener("htmx:afterSettle", refresh);
+document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
+  if (!target.matches("[data-asks-again]") || !detail.xhr) return;
+  if (detail.xhr.status === 404) location.reload(); // expired meanwhile: the page says so
+  lost = detail.successful ? 0 : lost + 1;
+  const note = document.getElementById("polling-lost");
+  if (note) note.hidden = lost < 3;
+});
+document.addEventListener("click", ({ target }) => {
+  const link = target.closest?.('a[href^="#"]');
+  if (link) goTo(link.hash);
+  const copier = target.closest?.("[data-copy]");
+  if (copier) copy(copier);
+});
+refresh();
+if (location.hash) goTo(location.hash);
 
-function start() {
+function refresh() {
+  tellNews();
   const data = document.getElementById("answer-data");
-  if (!data) return;
+  if (!data || data.dataset.drawn) return;
+  data.dataset.drawn = "yes";
   const answer = JSON.parse(data.textContent);
-  document.title = `${answer.verdict} · Geolocator`;
-  const markers = drawMap(answer);
-  for (const card of document.querySelectorAll(".match[data-match]")) {
-    const number = Number(card.dataset.match);
-    for (const [begin, end] of [["mouseenter", "mouseleave"], ["focusin", "focusout"]]) {
-      card.addEventListener(begin, () => light(number, markers, true));
-      card.addEventListener(end, () => light(number, markers, false));
-    }
-  }
-  for (const button of document.querySelectorAll("[data-why]")) {
-    button.addEventListener("click", () => explain(answer.matches[Number(button.dataset.why)], { move: true }));
-  }
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      button.textContent = button.dataset.wordsCopied;
-    });
-  }
-  const best = answer.matches.find((match) => match.verification?.level === "confirmed");
-  if (best) explain(best);
+  const isFirst = Boolean(document.querySelector(".first"));
+  if (!isFirst) document.title = `${answer.verdict} · Geolocator`;
+  drawEvidence(answer, { isFirst });
+  if (isFirst) return;
+  if (document.getElementById("region")) import("./region.js").then(({ startRegion }) => startRegion());
+  const place = document.getElementById("place-map");
+  if (place) whenNear(place, () => loadLeaflet().then(() => import("./place.js")).then(({ startPlace }) => startPlace(place, answer)));
 }
 
-function light(number, markers, on) {
-  document.querySelector(`.match[data-match="${number}"]`)?.classList.toggle("lit", on);
-  markers.get(number)?.getElement()?.querySelector(".pin")?.classList.toggle("lit", on);
-  markers.get(number)?.setZIndexOffset(on ? 2000 : 0);
+// one short sentence for those who hear the page, each only once
+function tellNews() {
+  const now = document.querySelector("#progress [aria-current=step]") ?? document.querySelector("#result h1");
+  const text = now?.textContent.trim() ?? "";
+  if (!text || text === told) return;
+  told = text;
+  document.getElementById("stage-news").textContent = text;
 }
 
-function drawMap(answer) {
-  const markers = new Map();
-  const element = document.getElementById("map");
-  const placed = answer.matches.map((match, number) => ({ match, number })).filter(({ match }) => match.latitude !== null);
-  const estimates = [answer.location, ...answer.alternatives].filter(Boolean);
-  const raw = [...estimates.map(({ latitude, longitude }) => [latitude, longitude]), ...placed.map(({ match }) => [match.latitude, match.longitude])];
-  const points = unwrap(raw);
-  const map = createMap(element, points.length ? { center: points[0], zoom: 13 } : {});
-  const bounds = L.latLngBounds([]);
-  estimates.forEach((estimate, index) => {
-    const chief = answer.location && index === 0;
-    const circle = L.circle(points[index], { radius: estimate.radius_m, className: `radius ${chief ? "" : "alternative"}`, interactive: false }).addTo(map);
-    if (chief || !answer.location) bounds.extend(circle.getBounds());
+async function drawEvidence(answer, { isFirst }) {
+  const element = document.querySelector("#map, #first-map");
+  map?.remove();
+  map = null;
+  if (!element) return;
+  const why = isFirst ? null : import("./pair.js").then(({ startPair }) => startPair(answer));
+  await loadLeaflet();
+  const { drawAnswer } = await import("./answer_map.js");
+  if (!element.isConnected) return; // the answer came while the library was on its way
+  map = drawAnswer(element, answer);
+  offerArea(map);
+  await why;
+}
+
+function offerArea(shown) {
+  const label = document.getElementById("refine-area");
+  if (!label) return;
+  const box = label.querySelector("input");
+  label.hidden = false;
+  box.addEventListener("change", () => (box.value = ""));
+  box.form.addEventListener("submit", () => {
+    if (!box.checked || box.value) return;
+    const area = shown.getBounds();
+    box.value = [area.getWest(), area.getSouth(), area.getEast(), area.getNorth()].map((degrees) => degrees.toFixed(6)).join(",");
   });
-  placed.forEach(({ match, number }, index) => {
-    const point = points[estimates.length + index];
-    const confirmed = match.verification?.level === "confirmed";
-    const marker = L.marker(point, { icon: pin(String(number + 1), confirmed ? "" : "faint"), alt: match.title, title: match.title }).addTo(map);
-    marker.on("mouseover", () => light(number, markers, true)).on("mouseout", () => light(number, markers, false));
-    marker.on("click", () => document.querySelector(`.match[data-match="${number}"]`)?.scrollIntoView({ block: "center" }));
-    markers.set(number, marker);
-    if (confirmed || !answer.location) bounds.extend(boundsAround([point], 40));
-  });
-  if (answer.location) {
-    L.marker(points[0], { icon: pin("", "answer-pin"), zIndexOffset: 1000, alt: answer.verdict, title: answer.verdict, keyboard: false }).addTo(map);
+}
+
+function goTo(hash) {
+  const drawer = document.getElementById(hash.slice(1));
+  if (!drawer?.matches("details")) return;
+  drawer.open = true;
+  drawer.scrollIntoView();
+  drawer.querySelector("summary").focus({ preventScroll: true });
+}
+
+async function copy(button) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+  } catch {
+    // without a secure origin there is no clipboard: what can be selected is selected
+    const field = button.parentElement.querySelector("input");
+    field?.select();
+    if (!document.execCommand("copy")) return;
   }
-  if (bounds.isValid()) map.fitBounds(bounds, { padding: [40, 40], maxZoom: 17, animate: false });
-  return markers;
+  button.textContent = button.dataset.wordsCopied;
+  setTimeout(() => (button.textContent = before), RETRY_MS);
 }
 
-function explain(match, { move = false } = {}) {
-  const panel = document.getElementById("why");
-  const image = document.getElementById("why-match");
-  const words = document.getElementById("why-words").dataset;
-  panel.hidden = false;
-  const points = match.verification?.points ?? [];
-  document.getElementById("why-says").textContent = points.length ? words.wordsPoints.replace("{}", agreeing(match)) : words.wordsNoPoints;
-  document.getElementById("why-caption").textContent = match.title;
-  const redraw = () => drawPair(match);
-  for (const id of ["why-points", "why-segments"]) document.getElementById(id).onchange = redraw;
-  document.getElementById("why-segments").checked = !points.length;
-  image.width = match.width;
-  image.height = match.height;
-  image.alt = match.title;
-  image.onload = redraw;
-  image.src = match.display;
-  observer?.disconnect();
-  observer = new ResizeObserver(redraw);
-  observer.observe(document.getElementById("pair"));
-  if (move) document.getElementById("why-title").focus();
-  if (move) panel.scrollIntoView();
-}
-
-function agreeing(match) {
-  return Math.max(match.verification.fundamental_inliers, match.verification.homography_inliers);
-}
-
-function drawPair(match) {
-  const pair = document.getElementById("pair");
-  pair.querySelector(".lines")?.remove();
-  const svg = document.createElementNS(SVG, "svg");
-  svg.classList.add("lines");
-  svg.setAttribute("aria-hidden", "true");
-  const [query, other] = [document.getElementById("why-query"), document.getElementById("why-match")];
-  const outer = pair.getBoundingClientRect();
-  const onScreen = (image) => {
-    const box = image.getBoundingClientRect();
-    const scale = box.width / Number(image.getAttribute("width"));
-    return { x: (value) => box.left - outer.left + value * scale, y: (value) => box.top - outer.top + value * scale, scale };
-  };
-  const [left, right] = [onScreen(query), onScreen(other)];
-  if (document.getElementById("why-segments").checked) {
-    for (const segment of match.segments) {
-      for (const [side, box] of [[left, segment.query_box], [right, segment.photo_box]]) {
-        if (box) add(svg, "rect", { x: side.x(box[0]), y: side.y(box[1]), width: box[2] * side.scale, height: box[3] * side.scale, rx: 4, class: `hue-${segment.query_rank % HUES}` });
-      }
-    }
-  }
-  if (document.getElementById("why-points").checked) {
-    for (const [x1, y1, x2, y2] of match.verification?.points ?? []) {
-      const ends = { x1: left.x(x1), y1: left.y(y1), x2: right.x(x2), y2: right.y(y2) };
-      add(svg, "line", ends);
-      add(svg, "circle", { cx: ends.x1, cy: ends.y1, r: 2.5 });
-      add(svg, "circle", { cx: ends.x2, cy: ends.y2, r: 2.5 });
-    }
-  }
-  pair.append(svg);
-}
-
-function add(parent, name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  parent.append(element);
+function whenNear(element, act) {
+  const watcher = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.disconnect();
+    act();
+  }, { rootMargin: "400px" });
+  watcher.observe(element);
 }

@@ -50,7 +50,7 @@ def test_a_file_that_is_no_picture_is_refused_with_the_reason(page, collection, 
     page.goto("/")
     drop(page, scene_files["broken"])
     expect(page.get_by_role("alert")).to_contain_text("JPEG")
-    expect(page.get_by_text("Drop a photo here")).to_be_visible()
+    expect(page.locator("label[for=image]")).to_be_visible()
     assert not SearchRequest.objects.exists()
     page.complaints[:] = [text for text in page.complaints if "415" not in text and "400" not in text]
 

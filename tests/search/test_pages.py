@@ -108,7 +108,7 @@ def test_a_question_that_failed_says_why(client):
     url = client.post("/", {"image": picture()}, headers=SCRIPT).json()["url"]
     SearchRequest.objects.update(state=RequestState.FAILED, error="The file is damaged.")
     page = client.get(url).content.decode()
-    assert "could not be read" in page
+    assert "could not be answered" in page
     assert "The file is damaged." in page
 
 
