@@ -108,7 +108,8 @@ def query_vector_sql(space: SpaceKey, query: sql.Composable) -> sql.Composed:
 
 def similarity_sql(space: SpaceKey, query: sql.Composable, *, alias: str = "e") -> sql.Composed:
     """Return the exact cosine similarity of row `alias` (of either table) to the query, -1..1."""
-    return sql.SQL("-({} <#> {})").format(photo_vector_sql(space, alias=alias), query_vector_sql(space, query))
+    row = sql.SQL("{}.vector").format(sql.Identifier(alias))  # a cast costs as much as the comparison
+    return sql.SQL("-({} <#> {})").format(row, query_vector_sql(space, query))
 
 
 def photo_order_sql(space: SpaceKey, query: sql.Composable, *, alias: str = "e") -> sql.Composed:
@@ -309,6 +310,17 @@ def drop_indexes(space: SpaceKey) -> None:
     with binary_cursor() as cursor:
         for table in (PHOTO_TABLE, SEGMENT_TABLE):
             cursor.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(_index_name(table, space)))
+
+
+def has_indexes(space: SpaceKey) -> bool:
+    """Say whether both HNSW indexes of a space are there: a load that was killed may have left it without."""
+    with binary_cursor() as cursor:
+        cursor.execute(
+            "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) name",
+            [[f"{partition_name(table, space)}_hnsw" for table in (PHOTO_TABLE, SEGMENT_TABLE)]],
+        )
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def _index_name(table: str, space: SpaceKey) -> sql.Identifier:
