@@ -1,0 +1,210 @@
+"""The one SQL statement that finds and scores candidates; `search.candidates` says what it means.
+
+Every stored vector that is scored is read once: its likeness to each of the query's vectors, which are constants of
+the statement, is worked out in one row. Rows of pairs would cost several times as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from psycopg import sql
+
+from photos import vectors
+from photos.models import EmbeddingSpace
+
+_WHOLE: Final = sql.Placeholder("query")
+
+
+def build_statement(
+    space: EmbeddingSpace, *, photos: sql.Composable, asked: Sequence[str], seeking: Sequence[str], best_of: int
+) -> sql.Composed:
+    """Return the statement for the photos of a query set.
+
+    `asked` names the parameters of the query's segments, `seeking` those among them that look for candidates; the
+    query as a whole is the parameter `query`.
+    """
+    seeker = sql.SQL("seeking.vector")
+    return sql.SQL(_STATEMENT).format(
+        photos=photos,
+        seeking=_seeking(seeking),
+        asked=sql.Literal(len(asked)),
+        counts=sql.SQL(_IS_AMONG_BEST if best_of < len(asked) else "true"),
+        space=sql.Literal(space.pk),
+        partition=sql.Literal(vectors.partition_name(vectors.PHOTO_TABLE, space)),
+        nearest_photos=vectors.photo_order_sql(space, _WHOLE),
+        nearest_wholes=vectors.photo_order_sql(space, seeker),
+        nearest_segments=vectors.segment_order_sql(space, seeker),
+        photo_similarity=vectors.similarity_sql(space, _WHOLE),
+        photo_likeness=_likeness(space, asked, alias="e"),
+        part_similarity=vectors.similarity_sql(space, _WHOLE, alias="s"),
+        part_likeness=_likeness(space, asked, alias="s"),
+        best=_numbers([f"max(likeness[{place}])" for place in range(1, len(asked) + 1)]),
+        most_like_part=_greatest("likeness", len(asked)),
+        most_like_whole=_greatest("wholes.likeness", len(asked)),
+    )
+
+
+def _seeking(names: Sequence[str]) -> sql.Composed:
+    """Return rows (place, vector); the query as a whole has place 0."""
+    vectors_of = [_WHOLE, *map(sql.Placeholder, names)]
+    rows = [sql.SQL("({}, {}::halfvec)").format(sql.Literal(place), one) for place, one in enumerate(vectors_of)]
+    return sql.SQL("VALUES {}").format(sql.SQL(", ").join(rows))
+
+
+def _likeness(space: EmbeddingSpace, asked: Sequence[str], *, alias: str) -> sql.Composed:
+    """Return the array of a stored vector's similarities to the query's segments."""
+    similarities = [vectors.similarity_sql(space, sql.Placeholder(name), alias=alias) for name in asked]
+    return sql.SQL("ARRAY[{}]::float8[]").format(sql.SQL(", ").join(similarities))
+
+
+def _numbers(expressions: Sequence[str]) -> sql.SQL:
+    return sql.SQL(f"ARRAY[{', '.join(expressions)}]::float8[]")
+
+
+def _greatest(array: str, length: int) -> sql.SQL:
+    places = [f"{array}[{place}]" for place in range(1, length + 1)]
+    return sql.SQL(f"greatest({', '.join(places)})" if places else "NULL::float8")
+
+
+_IS_AMONG_BEST: Final = "row_number() OVER (PARTITION BY photo_id ORDER BY similarity DESC, place) <= %(best_of)s"
+
+# The branches of `candidates` that do not apply are one-time filters that are false: they cost nothing.
+# How many candidates there will be is beyond the planner's guess: the laterals keep it from scanning the whole space.
+# A best likeness is found again by its value, which is the very same number, to tell the segment that has it.
+_STATEMENT: Final = """
+WITH seeking (place, vector) AS MATERIALIZED ({seeking}),
+sized AS MATERIALIZED (
+    SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(reltuples, 0)))::bigint AS few
+    FROM pg_class WHERE oid = {partition}::regclass
+),
+allowed AS MATERIALIZED (
+    SELECT p.id AS photo_id FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized)
+),
+counted AS MATERIALIZED (
+    SELECT count(*) <= %(exact)s AS compare_all, count(*) <= (SELECT few FROM sized) AS filter_first FROM allowed
+),
+candidates AS MATERIALIZED (
+    (SELECT photo_id FROM allowed WHERE (SELECT compare_all FROM counted))
+    UNION
+    (SELECT e.photo_id
+     FROM allowed CROSS JOIN LATERAL (
+         SELECT photo_id, vector FROM photos_photoembedding
+         WHERE space_id = {space} AND photo_id = allowed.photo_id LIMIT 1
+     ) AS e
+     WHERE (SELECT filter_first AND NOT compare_all FROM counted)
+     ORDER BY {photo_similarity} DESC, e.photo_id LIMIT %(near)s)
+    UNION
+    (SELECT e.photo_id
+     FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
+     WHERE e.space_id = {space} AND (SELECT NOT filter_first FROM counted)
+     ORDER BY {nearest_photos} LIMIT %(near)s)
+    UNION
+    (SELECT near.photo_id
+     FROM seeking CROSS JOIN LATERAL (
+         SELECT s.photo_id
+         FROM photos_segmentembedding s JOIN ({photos}) AS p (id) ON p.id = s.photo_id
+         WHERE s.space_id = {space}
+         ORDER BY {nearest_segments} LIMIT %(near_segments)s
+     ) AS near
+     WHERE (SELECT NOT compare_all FROM counted))
+    UNION
+    (SELECT near.photo_id
+     FROM seeking CROSS JOIN LATERAL (
+         SELECT e.photo_id
+         FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
+         WHERE e.space_id = {space}
+         ORDER BY {nearest_wholes} LIMIT %(near_segments)s
+     ) AS near
+     WHERE seeking.place > 0 AND (SELECT NOT filter_first FROM counted))
+),
+wholes AS MATERIALIZED (
+    SELECT e.photo_id, {photo_similarity} AS similarity, {photo_likeness} AS likeness
+    FROM candidates CROSS JOIN LATERAL (
+        SELECT photo_id, vector FROM photos_photoembedding
+        WHERE space_id = {space} AND photo_id = candidates.photo_id LIMIT 1
+    ) AS e
+),
+parts AS MATERIALIZED (
+    SELECT s.photo_id, s.rank, {part_similarity} AS similarity, {part_likeness} AS likeness
+    FROM wholes CROSS JOIN LATERAL (
+        SELECT photo_id, rank, vector FROM photos_segmentembedding
+        WHERE space_id = {space} AND photo_id = wholes.photo_id OFFSET 0
+    ) AS s
+),
+gathered AS (
+    SELECT photo_id, max(similarity) AS part, {best} AS best, avg({most_like_part}) AS back
+    FROM parts GROUP BY photo_id
+),
+found AS MATERIALIZED (
+    SELECT wholes.photo_id, wholes.similarity AS whole,
+           coalesce(gathered.best, wholes.likeness) AS best,
+           coalesce(gathered.back, {most_like_whole}) AS back,
+           greatest(gathered.part, {most_like_whole}) AS part
+    FROM wholes LEFT JOIN gathered USING (photo_id)
+),
+forward AS MATERIALIZED (
+    SELECT photo_id, place, similarity, {counts} AS counts
+    FROM found CROSS JOIN LATERAL unnest(best) WITH ORDINALITY AS one (similarity, place)
+),
+near AS (
+    SELECT best.place, best.photo_id, best.similarity, min(parts.rank) AS rank
+    FROM generate_series(1, {asked}) AS asked (place) CROSS JOIN LATERAL (
+        SELECT place, photo_id, similarity FROM forward
+        WHERE forward.place = asked.place ORDER BY similarity DESC, photo_id LIMIT %(near_weights)s
+    ) AS best
+    JOIN parts ON parts.photo_id = best.photo_id AND parts.likeness[best.place] = best.similarity
+    GROUP BY best.place, best.photo_id, best.similarity
+),
+weighed AS MATERIALIZED (
+    SELECT asked.place, coalesce(sum(shared.share * shared.weight) / sum(shared.share), %(neutral)s) AS weight
+    FROM generate_series(1, {asked}) AS asked (place) LEFT JOIN (
+        SELECT near.place, coalesce(w.weight, %(neutral)s) AS weight,
+               exp((near.similarity - max(near.similarity) OVER (PARTITION BY near.place)) / %(softness)s) AS share
+        FROM near LEFT JOIN LATERAL (
+            SELECT weight FROM search_segmentweight
+            WHERE space_id = {space} AND photo_id = near.photo_id AND rank = near.rank LIMIT 1
+        ) AS w ON true
+    ) AS shared USING (place)
+    GROUP BY asked.place
+),
+forth AS (
+    SELECT photo_id, sum(weight * similarity) / sum(weight) AS similarity
+    FROM forward JOIN weighed USING (place) WHERE counts GROUP BY photo_id
+),
+tags AS (
+    SELECT pt.photo_id, count(DISTINCT t.slug)::float / cardinality(%(tags)s::text[]) AS overlap
+    FROM wholes JOIN photos_phototag pt ON pt.photo_id = wholes.photo_id JOIN photos_tag t ON t.id = pt.tag_id
+    WHERE t.slug = ANY(%(tags)s::text[])
+    GROUP BY pt.photo_id
+),
+scored AS MATERIALIZED (
+    SELECT found.photo_id, found.best, part_of.whole, part_of.segment, coalesce(tags.overlap, 0.0) AS overlap,
+           %(whole_share)s * part_of.whole + %(segment_share)s * coalesce(part_of.segment, 0.0)
+               + %(tag_share)s * coalesce(tags.overlap, 0.0) AS score
+    FROM found LEFT JOIN forth USING (photo_id) LEFT JOIN tags USING (photo_id)
+        CROSS JOIN LATERAL (
+            SELECT greatest(found.whole, %(part_worth)s::float8 * found.part) AS whole,
+                   (1 - %(backward_share)s) * forth.similarity + %(backward_share)s * found.back AS segment
+        ) AS part_of
+    ORDER BY score DESC, photo_id LIMIT %(limit)s
+),
+matches AS (
+    SELECT scored.photo_id, one.place, one.similarity, min(parts.rank) AS photo_rank
+    FROM scored CROSS JOIN LATERAL unnest(scored.best) WITH ORDINALITY AS one (similarity, place)
+        LEFT JOIN parts ON parts.photo_id = scored.photo_id AND parts.likeness[one.place] = one.similarity
+    GROUP BY scored.photo_id, one.place, one.similarity
+),
+explained AS (
+    SELECT photo_id, array_agg(place::int ORDER BY place) AS places,
+           array_agg(photo_rank::int ORDER BY place) AS photo_ranks,
+           array_agg(similarity ORDER BY place) AS similarities,
+           array_agg(weight ORDER BY place) AS weights
+    FROM matches JOIN weighed USING (place) GROUP BY photo_id
+)
+SELECT photo_id, score, whole, segment, overlap, coalesce(places, '{{}}'), coalesce(photo_ranks, '{{}}'),
+       coalesce(similarities, '{{}}'), coalesce(weights, '{{}}')
+FROM scored LEFT JOIN explained USING (photo_id)
+ORDER BY score DESC, photo_id
+"""
