@@ -6,6 +6,7 @@ from typing import Final
 
 from photos.models import EmbeddingSpace
 from search import requests, weighing
+from search.evaluation import accuracy
 
 WEIGH_S: Final = 60.0
 """Then other jobs get their turn; the reconciler has the rest done."""
@@ -20,3 +21,8 @@ def weigh_segments(space_id: int) -> bool:
     """Weigh the segments of a space, for a while."""
     space = EmbeddingSpace.objects.filter(pk=space_id).first()
     return space is not None and weighing.weigh_space(space, limit_s=WEIGH_S)
+
+
+def run_evaluation(report_id: int) -> bool:
+    """Go on with measuring the collection by itself, for a while."""
+    return accuracy.run_slice(report_id)

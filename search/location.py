@@ -111,9 +111,9 @@ def estimate_location(votes: Sequence[Vote], *, prior: PlacePrior) -> Placement:
     """Return the place that the votes point to; the order of the votes does not matter."""
     places = [_Place(group, _odds(group, prior)) for group in _places(_in_fixed_order(votes))]
     total = 1.0 + sum(place.odds for place in places)
-    found = [_Answer(*_estimate(place, place.odds / total, prior), _is_confirmed(place)) for place in places]
-    found.sort(key=lambda one: (-one.estimate.probability, one.estimate.latitude, one.estimate.longitude))
-    shown = [one for one in found if one.estimate.probability >= LEAST_PROBABILITY_SHOWN]
+    likely = [place for place in places if place.odds / total >= LEAST_PROBABILITY_SHOWN]
+    shown = [_Answer(*_estimate(place, place.odds / total, prior), _is_confirmed(place)) for place in likely]
+    shown.sort(key=lambda one: (-one.estimate.probability, one.estimate.latitude, one.estimate.longitude))
     if not shown:
         return Placement(None)
     best, estimates = shown[0], [one.estimate for one in shown]

@@ -36,7 +36,7 @@ THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.965, 0.975, 0.
 MOST_WRONG: Final = 0.05
 """Of the answers, so many may be wrong: outside their circle's reach and far from the place."""
 
-MOST_INVENTED: Final = 0.015
+MOST_INVENTED: Final = 0.01
 """Of the pictures whose place is not there, so many may be answered."""
 
 

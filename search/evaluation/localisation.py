@@ -5,7 +5,7 @@ A trial keeps what its photo's matches said, not what was concluded from them: a
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from search.calibration import PlacePrior
@@ -75,8 +75,9 @@ def to_record(trial: Trial) -> dict[str, Any]:
 
 
 def from_record(record: dict[str, Any]) -> Trial:
-    sightings = tuple(Sighting(**one) for one in record["sightings"])
-    return Trial(**{**record, "sightings": sightings, "tags": tuple(record["tags"])})
+    known = {field.name: record[field.name] for field in fields(Trial)}
+    sightings = tuple(Sighting(**one) for one in known["sightings"])
+    return Trial(**{**known, "sightings": sightings, "tags": tuple(known["tags"])})
 
 
 def conclude_trial(trial: Trial, prior: PlacePrior) -> Outcome:
@@ -86,15 +87,41 @@ def conclude_trial(trial: Trial, prior: PlacePrior) -> Outcome:
     return Outcome(trial, placement, None if best is None else distance_to_truth(trial, best.latitude, best.longitude))
 
 
+def outcome_to_record(outcome: Outcome, prior: PlacePrior) -> dict[str, Any] | None:
+    """Return the answer with its error and the ids of the photos it rests on; None where there was none."""
+    if outcome.answer is None or outcome.error_m is None:
+        return None
+    return {
+        "answer": [outcome.answer.latitude, outcome.answer.longitude],
+        "radius_m": round(outcome.answer.radius_m, 1),
+        "error_m": round(outcome.error_m, 1),
+        "probability": round(outcome.answer.probability, 3),
+        "is_held": outcome.is_held,
+        "rests_on": sorted(one.photo_id for one in voting_sightings(outcome.trial, prior)),
+    }
+
+
 def trial_votes(trial: Trial, prior: PlacePrior) -> list[Vote]:
     """Return the votes of a trial's verified sightings under a prior."""
-    votes = []
-    for one in trial.sightings:
-        p_same = prior.p_same(one.fundamental_inliers, one.homography_inliers)
-        if p_same >= LEAST_P_SAME:
-            confirmed = one.level == "confirmed"
-            votes.append(Vote(one.latitude, one.longitude, p_same, confirmed, one.blur_m, one.observation))
-    return votes
+    return [
+        Vote(
+            latitude=one.latitude,
+            longitude=one.longitude,
+            p_same=_p_same(one, prior),
+            confirmed=one.level == "confirmed",
+            blur_m=one.blur_m,
+            observation=one.observation,
+        )
+        for one in voting_sightings(trial, prior)
+    ]
+
+
+def voting_sightings(trial: Trial, prior: PlacePrior) -> list[Sighting]:
+    return [one for one in trial.sightings if _p_same(one, prior) >= LEAST_P_SAME]
+
+
+def _p_same(sighting: Sighting, prior: PlacePrior) -> float:
+    return prior.p_same(sighting.fundamental_inliers, sighting.homography_inliers)
 
 
 def distance_to_truth(trial: Trial, latitude: float, longitude: float) -> float:

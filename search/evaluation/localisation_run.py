@@ -20,7 +20,14 @@ from search.calibration import PlacePrior, read_prior
 from search.candidates import weights_for
 from search.errors import SearchError
 from search.evaluation.held_out import Fellows, Gallery, load_fellows, load_gallery, measurable_photos, viewer_of
-from search.evaluation.localisation import Sighting, Trial, from_record, to_record
+from search.evaluation.localisation import (
+    Sighting,
+    Trial,
+    conclude_trial,
+    from_record,
+    outcome_to_record,
+    to_record,
+)
 from search.evaluation.localisation_measures import measure
 from search.evaluation_models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
 from search.questions import query_of_photo
@@ -55,7 +62,8 @@ def start_report(
 
     `limit` None takes all. Raises `NothingToMeasureError`.
     """
-    points = list(measurable_photos(space, audience).order_by("pk").values_list("pk", "latitude", "longitude"))
+    rows = measurable_photos(space, audience).order_by("pk").values_list("pk", "latitude", "longitude")
+    points = [(pk, float(latitude or 0.0), float(longitude or 0.0)) for pk, latitude, longitude in rows]
     if not points:
         raise NothingToMeasureError(
             f"no photo described in {space.slug!r} has a place that {audience} may know exactly"
@@ -70,9 +78,9 @@ def start_report(
         settings=_settings(space, limit, absent_m, placed=len(points)),
     )
     absent = [row for row in chosen if _stays_telling(gallery, row, absent_m)]
-    rows = [EvaluationTrial(report=report, photo_id=row[0], is_absent=False) for row in chosen]
-    rows += [EvaluationTrial(report=report, photo_id=row[0], is_absent=True) for row in absent]
-    EvaluationTrial.objects.bulk_create(rows, batch_size=2000)
+    trials = [EvaluationTrial(report=report, photo_id=row[0], is_absent=False) for row in chosen]
+    trials += [EvaluationTrial(report=report, photo_id=row[0], is_absent=True) for row in absent]
+    EvaluationTrial.objects.bulk_create(trials, batch_size=2000)
     return report
 
 
@@ -109,6 +117,7 @@ def continue_report(
 def finish_report(report: EvaluationReport) -> None:
     """Work the trials out into the report's results."""
     prior = read_prior(report.space.slug)
+    _note_outcomes(report, prior)
     report.results = measure(read_trials(report), prior)
     report.settings = {**report.settings, "prior": tell_prior(prior)}
     report.state, report.finished_at = ReportState.DONE, timezone.now()
@@ -116,9 +125,19 @@ def finish_report(report: EvaluationReport) -> None:
     prune_reports(report)
 
 
+def _note_outcomes(report: EvaluationReport, prior: PlacePrior) -> None:
+    """Keep what each photo was told beside its trial, for the map."""
+    rows = list(report.trials.filter(is_absent=False, record__isnull=False))
+    for row in rows:
+        record = dict(row.record or {})
+        outcome = conclude_trial(from_record(record), prior)
+        row.record = {**record, "outcome": outcome_to_record(outcome, prior)}
+    EvaluationTrial.objects.bulk_update(rows, ["record"], batch_size=500)
+
+
 def read_trials(report: EvaluationReport) -> list[Trial]:
     records = report.trials.filter(record__isnull=False).order_by("id").values_list("record", flat=True)
-    return [from_record(record) for record in records]
+    return [from_record(record) for record in records if record is not None]
 
 
 def count_trials(report: EvaluationReport) -> tuple[int, int]:

@@ -1,0 +1,159 @@
+"""Reports as they are shown and handed out: numbers for everyone, and on the map only what the viewer may know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from django.db import transaction
+from django.urls import reverse
+
+from photos import queues
+from photos.models import EmbeddingSpace, LocationVisibility, Photo
+from photos.querysets import Viewer, is_curator
+from search.evaluation.localisation_run import continue_report, count_trials, start_report, unfinished_report
+from search.evaluation_models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
+
+JOB: Final = "search.jobs.run_evaluation"
+PREFIX: Final = "evaluate"
+SLICE_S: Final = 60.0
+"""Then other jobs get their turn; the next slice goes on."""
+
+MOST_MAPPED: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running report has come."""
+
+    report: EvaluationReport
+    done: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.done / self.total) if self.total else 100
+
+
+# --- finding one ----------------------------------------------------------------------------------------
+
+
+def newest_report(space: EmbeddingSpace) -> EvaluationReport | None:
+    """Return the space's latest finished accuracy report."""
+    done = EvaluationReport.objects.filter(space=space, purpose=ReportPurpose.ACCURACY, state=ReportState.DONE)
+    return done.select_related("space").order_by("-finished_at", "-id").first()
+
+
+def measured_spaces() -> list[EmbeddingSpace]:
+    """Return the spaces with a finished accuracy report, the active one first."""
+    measured = EvaluationReport.objects.filter(purpose=ReportPurpose.ACCURACY, state=ReportState.DONE)
+    spaces = EmbeddingSpace.objects.filter(pk__in=measured.values("space"))
+    return sorted(spaces, key=lambda space: (space.state != "active", space.slug))
+
+
+def running_progress() -> Progress | None:
+    """Return how far the accuracy report that is running has come; None where none is."""
+    running = EvaluationReport.objects.filter(purpose=ReportPurpose.ACCURACY, state=ReportState.RUNNING)
+    report = running.select_related("space").order_by("-id").first()
+    return None if report is None else Progress(report, *count_trials(report))
+
+
+# --- having one made ------------------------------------------------------------------------------------
+
+
+def request_report(space: EmbeddingSpace) -> EvaluationReport:
+    """Have a space measured by the workers, unless that is under way; raises `NothingToMeasureError`."""
+    with transaction.atomic():
+        EmbeddingSpace.objects.select_for_update(no_key=True).get(pk=space.pk)
+        known = unfinished_report(space, purpose=ReportPurpose.ACCURACY, audience=Audience.CURATORS)
+        report = known or start_report(space)
+        transaction.on_commit(partial(_ring, report.pk), robust=True)
+    return report
+
+
+def run_slice(report_id: int) -> bool:
+    """Go on with a report for a while, and ring for the rest; returns whether it is done."""
+    report = EvaluationReport.objects.filter(pk=report_id, state=ReportState.RUNNING).first()
+    if report is None:
+        return False
+    done = continue_report(report, limit_s=SLICE_S)
+    if not done:
+        _ring(report_id)
+    return done
+
+
+def requeue() -> int:
+    """Ring for the accuracy reports that are under way and not in the queue."""
+    waiting = queues.waiting_ids("index", prefix=PREFIX)
+    running = EvaluationReport.objects.filter(purpose=ReportPurpose.ACCURACY, state=ReportState.RUNNING)
+    if waiting is None:
+        return 0
+    ids = [pk for pk in running.values_list("pk", flat=True) if pk not in waiting]
+    return queues.ring("index", JOB, ids, prefix=PREFIX)
+
+
+def _ring(report_id: int) -> None:
+    queues.ring("index", JOB, [report_id], prefix=PREFIX)
+
+
+# --- telling it -----------------------------------------------------------------------------------------
+
+
+def describe_report(report: EvaluationReport) -> dict[str, Any]:
+    """Return a report as JSON values: numbers over all photos, of no single one."""
+    return {
+        "space": report.space.slug,
+        "encoder": report.space.encoder,
+        "segmenter": report.space.segmenter,
+        "audience": report.audience,
+        "settings": report.settings,
+        "code_version": report.code_version,
+        "measured_at": None if report.finished_at is None else report.finished_at.isoformat(timespec="seconds"),
+        "results": report.results,
+    }
+
+
+def map_errors(report: EvaluationReport, *, viewer: Viewer) -> list[dict[str, Any]]:
+    """Return the answers with their photos' true places, the worst first, of the photos that everyone may see there.
+
+    Curators get all of them. For everyone else an answer that rests on a private photo or a hidden place is left
+    out as well: where it points would tell of it.
+    """
+    trials = EvaluationTrial.objects.filter(report=report, is_absent=False, record__isnull=False)
+    rows = [row for row in trials.select_related("photo") if row.record and row.record.get("outcome")]
+    open_ids = None if is_curator(viewer) else _open_photos(rows)
+    found = [_mapped(row) for row in rows if open_ids is None or _is_open(row, open_ids)]
+    found = [one for one in found if one is not None]
+    return sorted(found, key=lambda one: (-one["error_m"], one["url"]))[:MOST_MAPPED]
+
+
+def _open_photos(rows: Sequence[EvaluationTrial]) -> frozenset[int]:
+    """Return which of the photos that matter to the answers are public, at a place that everyone may know."""
+    asked = {row.photo_id for row in rows} | {one for row in rows for one in _outcome(row)["rests_on"]}
+    public = Photo.objects.all().visible_to(None).filter(location_visibility=LocationVisibility.EXACT)
+    return frozenset(public.filter(pk__in=asked).values_list("pk", flat=True))
+
+
+def _is_open(row: EvaluationTrial, open_ids: frozenset[int]) -> bool:
+    return open_ids.issuperset({row.photo_id, *_outcome(row)["rests_on"]})
+
+
+def _outcome(row: EvaluationTrial) -> dict[str, Any]:
+    return dict((row.record or {})["outcome"])
+
+
+def _mapped(row: EvaluationTrial) -> dict[str, Any] | None:
+    """Return one answer with its truth, None where the photo has been moved since."""
+    outcome, photo, record = _outcome(row), row.photo, row.record or {}
+    if (photo.latitude, photo.longitude) != (record["latitude"], record["longitude"]):
+        return None
+    return {
+        "photo": str(photo.uuid),
+        "title": str(photo),
+        "url": reverse("photo", args=[photo.uuid]),
+        "thumbnail": reverse("photo-image", args=[photo.uuid, "thumbnail"]),
+        "truth": [photo.latitude, photo.longitude],
+        **{name: value for name, value in outcome.items() if name != "rests_on"},
+    }

@@ -1,0 +1,213 @@
+"""Reports and calibrations on the database: what is kept, what is told, and to whom."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from photos.models import Photo
+from search.calibration import SHIPPED_PRIOR, read_prior
+from search.evaluation import accuracy
+from search.evaluation.localisation import conclude_trial, from_record, outcome_to_record, to_record
+from search.evaluation.localisation_run import finish_report, start_report
+from search.models import Audience, Calibration, EvaluationReport, EvaluationTrial, ReportState
+from tests.search.gallery import add_photo, make_space
+from tests.search.synthetic import make_collection, make_trials
+
+pytestmark = pytest.mark.django_db
+AXES = np.eye(16)
+
+
+@pytest.fixture
+def space():
+    return make_space()
+
+
+@pytest.fixture
+def synthetic(space):
+    """Sixty photos whose trials are made up: what matching would have said of them."""
+    rng = np.random.default_rng(3)
+    known = make_collection(rng, places=12, views=5)
+    photos = [
+        add_photo(space, AXES[number % 16], latitude=float(point[0]), longitude=float(point[1]))
+        for number, point in enumerate(known.truth)
+    ]
+    trials = {(one.photo_id, one.is_absent): one for one in make_trials(rng, known)}
+    trials |= {(one.photo_id, one.is_absent): one for one in make_trials(rng, known, absent=True)}
+    return photos, trials
+
+
+def fill(report, photos, trials):
+    """Put made-up trials in the place of those that wait."""
+    ids = [photo.pk for photo in photos]
+    report.trials.all().delete()
+    for (number, is_absent), trial in trials.items():
+        record = to_record(trial) | {"photo_id": ids[number]}
+        record["latitude"], record["longitude"] = photos[number].latitude, photos[number].longitude
+        for one in record["sightings"]:
+            one["photo_id"] = ids[one["photo_id"]]
+        EvaluationTrial.objects.create(report=report, photo_id=ids[number], is_absent=is_absent, record=record)
+
+
+@pytest.fixture
+def report(space, synthetic):
+    report = start_report(space, audience=Audience.EVERYONE)
+    fill(report, *synthetic)
+    finish_report(report)
+    return report
+
+
+# --- the map --------------------------------------------------------------------------------------------
+
+
+def test_the_map_tells_what_was_answered_and_where_it_was(report):
+    rows = accuracy.map_errors(report, viewer=None)
+    assert len(rows) == report.results["answers"]["answered"] > 30
+    worst = rows[0]
+    trial = next(row for row in report.trials.filter(is_absent=False) if str(row.photo.uuid) == worst["photo"])
+    outcome = conclude_trial(from_record(trial.record), SHIPPED_PRIOR)
+    assert worst["error_m"] == pytest.approx(outcome.error_m, abs=0.1)
+    assert worst["truth"] == [trial.photo.latitude, trial.photo.longitude]
+    assert "rests_on" not in worst
+    assert worst["error_m"] >= rows[-1]["error_m"]
+
+
+@pytest.mark.parametrize("change", [{"visibility": "private"}, {"location_visibility": "hidden"}])
+def test_nothing_on_the_map_rests_on_what_is_private_or_hidden(report, change):
+    """Neither the photo itself nor an answer that it took part in, from the moment it is hidden."""
+    rows = {row["photo"]: row for row in accuracy.map_errors(report, viewer=None)}
+    trials = report.trials.filter(is_absent=False).select_related("photo")
+    outcomes = {str(one.photo.uuid): (one.record["outcome"] or {"rests_on": []}) for one in trials}
+    secret = Photo.objects.get(pk=outcomes[next(iter(rows))]["rests_on"][0])
+    Photo.objects.filter(pk=secret.pk).update(**change)
+    left = {row["photo"] for row in accuracy.map_errors(report, viewer=None)}
+    expected = {name for name in rows if secret.pk not in outcomes[name]["rests_on"] and name != str(secret.uuid)}
+    assert left == expected
+    assert len(left) < len(rows)
+    curator = User(is_staff=True)
+    assert len(accuracy.map_errors(report, viewer=curator)) == len(rows)
+
+
+def test_a_photo_that_was_moved_since_is_off_the_map(report):
+    before = accuracy.map_errors(report, viewer=None)
+    Photo.objects.filter(uuid=before[0]["photo"]).update(latitude=0, longitude=0)
+    assert len(accuracy.map_errors(report, viewer=None)) == len(before) - 1
+
+
+def test_an_answer_is_kept_with_what_it_rests_on(report):
+    row = report.trials.filter(is_absent=False).first()
+    outcome = conclude_trial(from_record(row.record), SHIPPED_PRIOR)
+    assert row.record["outcome"] == outcome_to_record(outcome, SHIPPED_PRIOR)
+
+
+# --- having one made ------------------------------------------------------------------------------------
+
+
+def test_a_report_is_made_by_the_workers_once(space, synthetic, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        first = accuracy.request_report(space)
+    assert accuracy.request_report(space) == first
+    progress = accuracy.running_progress()
+    assert progress is not None
+    assert (progress.done, progress.percent) == (0, 0)
+    assert progress.total >= 60
+    assert accuracy.requeue() == 0  # it is in the queue
+    assert accuracy.newest_report(space) is None
+
+
+def test_a_slice_finishes_what_is_short(space):
+    for number in range(3):
+        add_photo(space, AXES[number], latitude=41.0, longitude=-40.0)
+    report = accuracy.request_report(space)
+    assert accuracy.run_slice(report.pk)
+    assert accuracy.newest_report(space) == report
+    assert accuracy.running_progress() is None
+    assert not accuracy.run_slice(report.pk)
+    assert accuracy.measured_spaces() == [space]
+
+
+def test_older_reports_keep_their_numbers_only(space):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    first, second = (start_report(space) for _ in range(2))
+    for report in (first, second):
+        accuracy.run_slice(report.pk)
+    assert not first.trials.exists()
+    assert second.trials.exists()
+    assert EvaluationReport.objects.get(pk=first.pk).results is not None
+
+
+# --- the commands ---------------------------------------------------------------------------------------
+
+
+def test_evaluate_prints_a_table_and_writes_json(space, tmp_path, capsys):
+    for number in range(3):
+        add_photo(space, AXES[number], latitude=41.0, longitude=-40.0)
+    path = tmp_path / "report.json"
+    call_command("evaluate", json=path, verbosity=0)
+    printed = capsys.readouterr().out
+    assert "R@1 at 25 m" in printed
+    told = json.loads(path.read_text())
+    assert (told["space"], told["results"]["n"]) == ("made-up", 3)
+    assert told["results"]["recall"]["25"]["at_1"] == 1.0
+    assert told["code_version"]
+    assert told["settings"]["prior"]["fitted_on"] == 0
+
+
+def test_evaluate_puts_two_spaces_side_by_side(space, capsys):
+    other = make_space("other", state="building")
+    for one in (space, other):
+        add_photo(one, AXES[0], latitude=41.0, longitude=-40.0)
+    call_command("evaluate", space=["made-up", "other"], verbosity=0)
+    heading = capsys.readouterr().out.splitlines()[0]
+    assert heading.split() == ["made-up", "other"]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_an_unknown_space_is_said(space, command):
+    with pytest.raises(CommandError, match="nowhere"):
+        call_command(command, space=["nowhere"] if command == "evaluate" else "nowhere")
+
+
+def test_evaluate_without_a_placed_photo_says_so(space):
+    with pytest.raises(CommandError, match="no photo"):
+        call_command("evaluate", verbosity=0)
+
+
+def test_calibrate_refuses_politely_where_there_is_too_little(space, capsys):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    call_command("calibrate", verbosity=0)
+    assert "needs 50" in capsys.readouterr().out
+    assert read_prior(space.slug) == SHIPPED_PRIOR
+    assert not EvaluationReport.objects.exists()
+
+
+def start_calibration(space, synthetic):
+    report = start_report(space, purpose="calibration", audience=Audience.EVERYONE)
+    fill(report, *synthetic)
+    return report
+
+
+def test_calibrate_fits_keeps_and_says_what_changed(space, synthetic, capsys):
+    report = start_calibration(space, synthetic)
+    call_command("calibrate", dry_run=True, verbosity=0)
+    assert "Nothing was kept" in capsys.readouterr().out
+    assert not Calibration.objects.exists()
+    EvaluationReport.objects.filter(pk=report.pk).update(state=ReportState.RUNNING)
+    call_command("calibrate", verbosity=0)
+    printed = capsys.readouterr().out
+    assert "truth within the circle" in printed
+    prior = read_prior(space.slug)
+    assert prior.fitted_on == 60
+    assert prior.same_place != SHIPPED_PRIOR.same_place
+    assert {one.kind: one.n for one in Calibration.objects.all()} == {"same-place": 60, "radius": 60}
+
+
+def test_private_and_hidden_photos_shape_no_calibration(space, synthetic, capsys):
+    Photo.objects.filter(pk__in=[photo.pk for photo in synthetic[0][:6]]).update(visibility="private")
+    Photo.objects.filter(pk__in=[photo.pk for photo in synthetic[0][6:12]]).update(location_visibility="hidden")
+    call_command("calibrate", verbosity=0)
+    assert "48 public photos" in capsys.readouterr().out
