@@ -3,55 +3,69 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Literal
 
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q
 from django.utils.text import slugify
 
+from photos.areas import BoundingBox as BoundingBox
+from photos.areas import Circle, Polygon
 from photos.models import PhotoTag
 from photos.querysets import PhotoQuerySet, Viewer, is_curator
 
 
-@dataclass(frozen=True, slots=True)
-class BoundingBox:
-    """Degrees WGS 84, in GeoJSON's order; a box with `west` past `east` crosses the antimeridian."""
-
-    west: float
-    south: float
-    east: float
-    north: float
-
-    def parts(self) -> list[BoundingBox]:
-        if self.west <= self.east:
-            return [self]
-        return [
-            BoundingBox(self.west, self.south, 180, self.north),
-            BoundingBox(-180, self.south, self.east, self.north),
-        ]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoFilters:
-    """Everything given must hold, each word of `text` too; `tags` are names or slugs, all of which a photo needs."""
+    """Everything given must hold, each word of `text` and each of the areas too.
+
+    `tags` are names or slugs, all of which a photo needs, or any with `any_tag`; `owner` is a user's id, or "me";
+    `taken_from` and `taken_until` are included.
+    """
 
     text: str = ""
     box: BoundingBox | None = None
+    polygon: Polygon | None = None
+    circle: Circle | None = None
     tags: tuple[str, ...] = ()
+    any_tag: bool = False
+    taken_from: datetime | None = None
+    taken_until: datetime | None = None
+    owner: int | Literal["me"] | None = None
     state: str = ""
+    visibility: str = ""
     has_location: bool | None = None
 
     def apply(self, photos: PhotoQuerySet, *, viewer: Viewer) -> PhotoQuerySet:
         for word in self.text.split():
             photos = photos.filter(_says(word))
-        if self.box is not None:
-            photos = photos.filter(_where_known(viewer, _in_box(self.box, "public_"), _in_box(self.box, "")))
+        for area in (self.box, self.polygon, self.circle):
+            if area is not None:
+                photos = photos.filter(_where_known(viewer, area.condition("public_"), area.condition("")))
         if self.has_location is not None:
             known = _where_known(viewer, Q(public_latitude__isnull=False), Q(latitude__isnull=False))
             photos = photos.filter(known if self.has_location else ~known)
-        if self.state:
-            photos = photos.filter(state=self.state)
-        for tag in self.tags:
-            photos = photos.filter(_tagged(tag))
-        return photos
+        if self.tags and self.any_tag:
+            photos = photos.filter(reduce(or_, (Q(_tagged(tag)) for tag in self.tags)))
+        else:
+            for tag in self.tags:
+                photos = photos.filter(_tagged(tag))
+        return photos.filter(self._plain(viewer))
+
+    def _plain(self, viewer: Viewer) -> Q:
+        owner = (viewer.pk if viewer is not None else None) if self.owner == "me" else self.owner
+        wanted = {
+            "taken_at__gte": self.taken_from,
+            "taken_at__lte": self.taken_until,
+            "state": self.state or None,
+            "visibility": self.visibility or None,
+            "owner_id": owner,
+        }
+        if self.owner is not None and owner is None:
+            return Q(pk__in=[])  # a visitor owns nothing
+        return Q(**{name: value for name, value in wanted.items() if value is not None})
 
 
 def _where_known(viewer: Viewer, public: Q, exact: Q) -> Q:
@@ -62,21 +76,6 @@ def _where_known(viewer: Viewer, public: Q, exact: Q) -> Q:
         return public
     own = Q(owner_id=viewer.pk)
     return (own & exact) | (~own & public)
-
-
-def _in_box(box: BoundingBox, prefix: str) -> Q:
-    """In words that the GiST indexes over the points know."""
-    place = Func(F(f"{prefix}longitude"), F(f"{prefix}latitude"), function="point")
-    inside = Q()
-    for part in box.parts():
-        corners = [
-            Func(Value(longitude), Value(latitude), function="point")
-            for longitude, latitude in ((part.west, part.south), (part.east, part.north))
-        ]
-        area = Func(*corners, function="box")
-        contained = Func(place, area, template="(%(expressions)s)", arg_joiner=" <@ ", output_field=BooleanField())
-        inside |= Q(contained)
-    return Q(**{f"{prefix}latitude__isnull": False}) & inside
 
 
 def _says(word: str) -> Q:

@@ -22,6 +22,8 @@ def searchable_photos(filters: Filters, *, viewer: Viewer) -> PhotoQuerySet:
     every = filters.tags if filters.tag_mode == "all" else ()
     known = PhotoFilters(box=filters.bbox, tags=every, has_location=filters.has_location)
     photos = known.apply(Photo.objects.visible_to(viewer), viewer=viewer)
+    if filters.collection is not None:
+        photos = filters.collection.apply(photos, viewer=viewer)
     return photos.filter(_plain_conditions(filters)).order_by()
 
 

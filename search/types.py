@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from photos.vision.types import LocalFeatures, Verification
 
 if TYPE_CHECKING:  # the ranking and the place are worked out without Django
-    from photos.filters import BoundingBox
+    from photos.filters import BoundingBox, PhotoFilters
 
 Vector: TypeAlias = NDArray[np.float32]
 """A (D,) float32 embedding of unit norm."""
@@ -29,7 +29,7 @@ class Filters:
     """What a photo must be to be found at all; each part left empty allows everything.
 
     `tags` are names or slugs, `owner_id` a user's id, `states` index states; the photos with the ids in `exclude` are
-    left out.
+    left out. `collection` are filters as the collection's lists know them, which must hold, too.
     """
 
     bbox: BoundingBox | None = None
@@ -41,6 +41,7 @@ class Filters:
     has_location: bool | None = None
     states: tuple[str, ...] = ()
     exclude: tuple[int, ...] = ()
+    collection: PhotoFilters | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
