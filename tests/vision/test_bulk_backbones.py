@@ -7,6 +7,7 @@ import http.server
 import json
 import threading
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,8 @@ def write_transformers(folder, kind: str):
     prepare_torchvision()
     import transformers
 
+    config: Any
+    network: Any
     with torch.random.fork_rng():
         torch.manual_seed(4)
         if kind == "dinov2":
@@ -114,7 +117,7 @@ def test_timm_says_what_its_own_network_says(folder_of_weights):
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     import timm
 
-    other = timm.create_model(VIT, num_classes=0, dynamic_img_size=True).eval()
+    other: Any = timm.create_model(VIT, num_classes=0, dynamic_img_size=True).eval()
     other.load_state_dict({key: one for key, one in network.state_dict().items() if not key.startswith("head.")})
     with torch.no_grad():
         expected = other(shown(recipe, picture(2), other.pretrained_cfg["mean"], other.pretrained_cfg["std"]))
@@ -171,7 +174,7 @@ def test_several_scales_are_averaged(folder_of_weights):
 def test_local_descriptors_lie_in_the_picture(folder_of_weights):
     write_timm(folder_of_weights / f"timm-{VIT}.safetensors")
     recipe = Recipe("timm", VIT, resizing=Resizing("resize_pad", 64), descriptors="local")
-    backbone = load_backbone(recipe)
+    backbone: Any = load_backbone(recipe)
     found, *_rest = backbone.describe_places(backbone.prepare(picture(size=(128, 64)))[None])
     assert found.vectors.shape == (8, 192)  # 4 x 4 patches, of which the upper and lower rows are padding
     assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
@@ -185,7 +188,8 @@ def test_clip_takes_any_size(folder_of_weights):
     network = write_small_clip(folder_of_weights / "ViT-B-32.pt")
     recipe = Recipe("open_clip", resizing=Resizing("resize_large", 128))
     found = describe(recipe, picture(), picture(2))
-    visual, view = network.visual, find_model(recipe).view
+    visual: Any = network.visual
+    view = find_model(recipe).view
     visual.positional_embedding.data = resample_abs_pos_embed(visual.positional_embedding[None].data, [6, 8])[0]
     with torch.no_grad():
         expected = visual(shown(recipe, picture(2), view.mean, view.std))
@@ -208,7 +212,7 @@ def test_siglip_takes_any_size_and_texts(folder_of_weights):
     write_small_siglip(folder_of_weights)
     recipe = Recipe("open_clip", "siglip-b-16-384", resizing=Resizing("resize_large", 96))
     assert describe(recipe, picture()).shape == (1, 768)
-    local = load_backbone(dataclasses.replace(recipe, descriptors="local"))
+    local: Any = load_backbone(dataclasses.replace(recipe, descriptors="local"))
     (found,) = local.describe_places(local.prepare(picture(size=(120, 80)))[None])
     assert found.vectors.shape == (24, 768)
     texts = load_text_backbone(dataclasses.replace(recipe, descriptors="text"))
@@ -226,7 +230,7 @@ def test_a_folder_of_transformers(tmp_path):
         pixels = shown(recipe, picture(size=(80, 40)), (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
         expected = network(pixels).pooler_output
     assert cosine(found, expected) > 0.999999
-    local = load_backbone(dataclasses.replace(recipe, descriptors="local"))
+    local: Any = load_backbone(dataclasses.replace(recipe, descriptors="local"))
     (parts,) = local.describe_places(local.prepare(picture(size=(80, 40)))[None])
     assert parts.vectors.shape == (8, 48)
 

@@ -79,7 +79,8 @@ def test_it_works_with_tars(tars, tmp_path, capsys):
     assert ids[:2] == ["00000.tar/0000", "00000.tar/0001"]
     assert len(ids) == 10
     pixels = read_image(jpeg(11, size=SIZES[1]), max_side=1600).pixels
-    expected = registry.get_encoder("classical-512").encode([pixels])[0]
+    (expected,) = registry.get_encoder("classical-512").encode([pixels])
+    assert expected is not None
     assert np.array_equal(rows[ids.index("00001.tar/1001")], expected.astype(np.float16))
     errors = [json.loads(line) for line in (out / "features_00000.errors.jsonl").read_text().splitlines()]
     assert [(one["id"], one["code"]) for one in errors] == [("00001.tar/1002", "blank"), ("00001.tar/1003", "broken")]
@@ -177,6 +178,9 @@ class CuttingEngine:
             if number == self._batches:
                 raise Cut
             yield described
+
+    def close(self) -> None:
+        self._engine.close()
 
 
 @pytest.mark.parametrize("kind", ["global", "local"])

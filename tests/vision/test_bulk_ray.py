@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ RECIPE = Recipe(batch=2, window=4)
 
 @pytest.fixture(scope="module")
 def tars(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("tars")
+    folder: Path = tmp_path_factory.mktemp("tars")
     for number in range(2):
         pictures = {f"{number}{index:03}.jpg": jpeg(index, size=(320, 240)) for index in range(24)}
         write_tar(folder / f"{number:05}.tar", {**pictures, f"{number}9.jpg": blank_jpeg()})
@@ -43,7 +44,7 @@ def cluster(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
-    quiet = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    quiet: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
     made = Cluster(initialize_head=True, head_node_args=quiet)
     made.add_node(**quiet)
     yield made
@@ -61,6 +62,9 @@ class Losing:
             if number == 0:
                 self._cluster.remove_node(next(iter(self._cluster.worker_nodes)), allow_graceful=False)
             yield described
+
+    def close(self) -> None:
+        self._engine.close()
 
 
 @pytest.mark.slow
