@@ -50,8 +50,9 @@ def derivative(photo: Photo, size: Size, kind: Format = "jpg") -> File[bytes]:
     """
     name = derivative_name(photo, size, kind)
     if not default_storage.exists(name):
-        pixels = read_photo(str(photo.image.name), max_side=SIDES["large"]).pixels
-        _write(name, PillowImage.fromarray(pixels), size, kind)
+        picture = PillowImage.fromarray(read_photo(str(photo.image.name), max_side=SIDES["large"]).pixels)
+        for each in SIDES:  # a page that wants one will want the others
+            _write(derivative_name(photo, each, kind), picture, each, kind)
     return default_storage.open(name)
 
 

@@ -1,27 +1,156 @@
-"""What an address asks of the collection: whose photos, and which of them."""
+"""What an address asks of the collection: whose photos, and which of them. One reading for gallery, map and lists."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+import math
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 
-from photos.filters import PhotoFilters
-from photos.models import Photo, PhotoState
-from photos.querysets import PhotoQuerySet
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpRequest, QueryDict
+from django.utils.dateparse import parse_date
+from django.utils.http import urlencode
+
+from photos.filters import BoundingBox, PhotoFilters
+from photos.models import Photo, PhotoState, PhotoTag, Tag
+from photos.querysets import PhotoQuerySet, Viewer, is_curator
 
 YES_NO = {"yes": True, "no": False}
+MAX_TEXT = 200
+MAX_TAGS = 20
+MAX_CHOSEN = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The filters of an address; what makes no sense in it is left out.
+
+    A photo has all of `tags` (slugs), or any of them with `any_tag`, the tag `place` in any case; it was taken from
+    the one day to the other, both included; with `chosen`, it is one of these.
+    """
+
+    text: str = ""
+    tags: tuple[str, ...] = ()
+    any_tag: bool = False
+    place: str = ""
+    taken_from: date | None = None
+    taken_until: date | None = None
+    located: bool | None = None
+    box: BoundingBox | None = None
+    state: str = ""
+    chosen: tuple[uuid.UUID, ...] = ()
+
+    def photos(self, viewer: Viewer) -> PhotoQuerySet:
+        """Return the photos that fit and that `viewer` may see."""
+        plain = PhotoFilters(text=self.text, box=self.box, has_location=self.located, state=self.state)
+        photos = plain.apply(Photo.objects.all().visible_to(viewer), viewer=viewer)
+        for group in self._tag_groups():
+            photos = photos.filter(Exists(PhotoTag.objects.filter(photo=OuterRef("pk"), tag__in=group)))
+        if self.chosen:
+            photos = photos.filter(uuid__in=self.chosen)
+        return photos.filter(self._taken())
+
+    def _tag_groups(self) -> list[list[int]]:
+        """Return sets of tag ids: a photo needs one of each. Looked up first, so that PostgreSQL knows how common."""
+        slugs = [*self.tags, *([self.place] if self.place else [])]
+        known = dict(Tag.objects.filter(slug__in=slugs).values_list("slug", "pk")) if slugs else {}
+        words = [[known[slug]] if slug in known else [] for slug in self.tags]
+        if self.any_tag and words:
+            words = [[pk for group in words for pk in group]]
+        return [*words, *([[known[self.place]] if self.place in known else []] if self.place else [])]
+
+    def _taken(self) -> Q:
+        taken = Q()
+        if self.taken_from is not None:
+            taken &= Q(taken_at__gte=_midnight(self.taken_from))
+        if self.taken_until is not None:
+            taken &= Q(taken_at__lt=_midnight(self.taken_until) + timedelta(days=1))
+        return taken
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.query)
+
+    @property
+    def query(self) -> str:
+        """The query string that asks for the same."""
+        box = self.box
+        parts: list[tuple[str, str]] = [
+            ("q", self.text),
+            *(("tag", tag) for tag in self.tags),
+            ("match", "any" if self.any_tag and len(self.tags) > 1 else ""),
+            ("place", self.place),
+            ("from", self.taken_from.isoformat() if self.taken_from else ""),
+            ("to", self.taken_until.isoformat() if self.taken_until else ""),
+            ("located", {True: "yes", False: "no", None: ""}[self.located]),
+            ("bbox", "" if box is None else f"{box.west:.6g},{box.south:.6g},{box.east:.6g},{box.north:.6g}"),
+            ("state", self.state),
+            *(("id", str(one)) for one in self.chosen),
+        ]
+        return urlencode([(name, value) for name, value in parts if value])
 
 
 def visible_photos(request: HttpRequest) -> PhotoQuerySet:
     return Photo.objects.all().visible_to(request.user)
 
 
-def read_filters(request: HttpRequest) -> PhotoFilters:
-    """Read the filters in the address; what makes no sense is left out."""
-    state = request.GET.get("state", "")
-    tag = request.GET.get("tag", "").strip()
-    return PhotoFilters(
-        text=request.GET.get("q", "").strip()[:200],
-        tags=(tag,) if tag else (),
-        has_location=YES_NO.get(request.GET.get("located", "")),
-        state=state if state in PhotoState.values else "",
+def read_asked(request: HttpRequest) -> Asked:
+    return read_query(request.GET, viewer=request.user)
+
+
+def read_query(query: QueryDict, *, viewer: Viewer) -> Asked:
+    """Read the filters in a query string; states are for curators, who alone can do something about them."""
+    state = query.get("state", "")
+    tags = dict.fromkeys(one.strip() for one in query.getlist("tag") if one.strip())
+    return Asked(
+        text=query.get("q", "").strip()[:MAX_TEXT],
+        tags=tuple(tags)[:MAX_TAGS],
+        any_tag=query.get("match") == "any",
+        place=query.get("place", "").strip(),
+        taken_from=_read_date(query.get("from", "")),
+        taken_until=_read_date(query.get("to", "")),
+        located=YES_NO.get(query.get("located", "")),
+        box=read_box(query.get("bbox", "")),
+        state=state if state in PhotoState.values and is_curator(viewer) else "",
+        chosen=tuple(_read_ids(query.getlist("id")))[:MAX_CHOSEN],
     )
+
+
+def read_box(text: str) -> BoundingBox | None:
+    """Read `west,south,east,north` as a map gives them, on any copy of the world; None for what is no box."""
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        return None
+    if not all(map(math.isfinite, (west, south, east, north))) or south > north:
+        return None
+    south, north = max(south, -90.0), min(north, 90.0)
+    if east - west >= 360:
+        return BoundingBox(-180, south, 180, north)
+    return BoundingBox(_wrap(west), south, _wrap(east), north)
+
+
+def _wrap(longitude: float) -> float:
+    return longitude if -180 <= longitude <= 180 else (longitude + 180) % 360 - 180
+
+
+def _read_date(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except ValueError:  # such as 30 February
+        return None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def _read_ids(texts: list[str]) -> list[uuid.UUID]:
+    found = []
+    for text in texts:
+        try:
+            found.append(uuid.UUID(text))
+        except ValueError:
+            continue
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from photos.clusters import Cluster, MapView, clusters_of, photos_of
 from photos.models import Photo
-from photos.pages.asking import read_filters, visible_photos
+from photos.pages.asking import read_asked
 from photos.querysets import knows_exactly
 
 MAX_AGE_S = 30
@@ -22,15 +23,18 @@ DIGITS = 6
 @require_GET
 @cache_control(private=True, max_age=MAX_AGE_S)
 def map_clusters(request: HttpRequest) -> JsonResponse:
-    """Answer `?bbox=west,south,east,north&zoom=z` and the gallery's filters; 400 for what is no view.
+    """Answer `?view=west,south,east,north&zoom=z` and the gallery's filters; 400 for what is no view.
+
+    Without a `view` the `bbox`, which is else one of the filters, stands for it.
 
     Longitudes may lie beyond 180 degrees: a view across the antimeridian stays in one piece.
     """
     try:
         view = read_view(request)
     except ValueError:
-        return JsonResponse({"detail": _("bbox must be west,south,east,north in degrees, zoom a number")}, status=400)
-    photos = read_filters(request).apply(visible_photos(request), viewer=request.user)
+        return JsonResponse({"detail": _("view must be west,south,east,north in degrees, zoom a number")}, status=400)
+    asked = read_asked(request)
+    photos = (asked if "view" in request.GET else replace(asked, box=None)).photos(request.user)
     clusters = clusters_of(photos, view, viewer=request.user)
     leaders = photos_of(clusters)
     return JsonResponse(
@@ -43,7 +47,8 @@ def map_clusters(request: HttpRequest) -> JsonResponse:
 
 def read_view(request: HttpRequest) -> MapView:
     """Read the view in the address; raises ValueError."""
-    west, south, east, north = (float(part) for part in request.GET.get("bbox", "").split(","))
+    bounds = request.GET.get("view", request.GET.get("bbox", ""))
+    west, south, east, north = (float(part) for part in bounds.split(","))
     return MapView.of(west, south, east, north, float(request.GET.get("zoom", "")))
 
 

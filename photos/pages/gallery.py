@@ -4,66 +4,95 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from rest_framework.exceptions import ValidationError
 
-from photos.api.pagination import decode_cursor, take_page
-from photos.filters import PhotoFilters
-from photos.models import Photo, PhotoState, Tag
-from photos.pages.asking import read_filters, visible_photos
-from photos.querysets import Viewer
+from photos.api.pagination import Position, decode_cursor
+from photos.facets import tag_counts
+from photos.models import Photo, PhotoState
+from photos.pages.asking import Asked, read_asked
+from photos.pages.chips import chips_of, gallery_url
+from photos.pages.selection import take_undo
+from photos.paging import Page, count_up_to, take_before, take_newest
 
 PAGE_SIZE = 60
-MAX_TAGS = 100
+CARD_HEIGHT_PX = 240
+"""Of a card that the grid has stretched: what the browser chooses a copy by."""
 
 
 @require_GET
 def gallery(request: HttpRequest) -> HttpResponse:
-    """The photos, newest first; htmx gets further cards only."""
-    filters = read_filters(request)
-    photos = filters.apply(visible_photos(request), viewer=request.user)
-    page, cursor = take_page(photos, after=_read_cursor(request), limit=PAGE_SIZE)
-    for photo in page:
-        photo.ratio = f"{photo.width / max(photo.height, 1):.3f}"  # type: ignore[attr-defined]
-    cards = {"photos": page, "next": _next_page(request, cursor)}
+    """A page of photos; htmx gets the cards alone, to put them before or behind those it has."""
+    asked = read_asked(request)
+    page = _take_page(request, asked)
+    cards = {"page": page, **_links(asked, page), "photos": [_card(photo, asked) for photo in page.photos]}
     if getattr(request, "htmx", False):
         return render(request, "photos/cards.html", cards)
-    context = {
-        **cards,
+    return render(request, "photos/gallery.html", {**cards, **_frame(request, asked)})
+
+
+def _frame(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+    return {
         "section": "gallery",
-        "count": photos.count(),
-        "filters": filters,
-        "is_filtered": filters != PhotoFilters(),
-        "tags": used_tags(request.user),
+        "asked": asked,
+        "count": count_up_to(asked.photos(request.user)),
+        "chips": chips_of(asked),
         "states": PhotoState.choices,
+        "is_first": not {"cursor", "before"} & set(request.GET),
+        "undo": take_undo(request),
+        "gallery_url": reverse("gallery"),
     }
-    return render(request, "photos/gallery.html", context)
 
 
-def used_tags(viewer: Viewer) -> QuerySet[Tag]:
-    """Return the tags of photos that `viewer` may see, the most used first, with their `uses`."""
-    photos = Photo.objects.all().visible_to(viewer)
-    uses = Count("photo_tags", filter=Q(photo_tags__photo__in=photos))
-    return Tag.objects.annotate(uses=uses).filter(uses__gt=0).order_by("-uses", "name")[:MAX_TAGS]
+def _take_page(request: HttpRequest, asked: Asked) -> Page:
+    photos = asked.photos(request.user)
+    if before := request.GET.get("before"):
+        page = take_before(photos, before=_read_cursor(before), limit=PAGE_SIZE)
+        return page if page.photos else take_newest(photos, limit=PAGE_SIZE)
+    cursor = request.GET.get("cursor")
+    return take_newest(photos, after=_read_cursor(cursor) if cursor else None, limit=PAGE_SIZE)
 
 
-def _read_cursor(request: HttpRequest) -> Any:
-    text = request.GET.get("cursor")
-    if not text:
-        return None
+def _read_cursor(text: str) -> Position:
     try:
         return decode_cursor(text)
     except ValidationError as exc:
         raise Http404(_("There is no such page.")) from exc
 
 
-def _next_page(request: HttpRequest, cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    query = request.GET.copy()
-    query["cursor"] = cursor
-    return f"{request.path}?{query.urlencode()}"
+def _links(asked: Asked, page: Page) -> dict[str, str | None]:
+    return {
+        "newer_url": page.newer and gallery_url(asked, before=page.newer),
+        "older_url": page.older and gallery_url(asked, cursor=page.older),
+    }
+
+
+def _card(photo: Photo, asked: Asked) -> dict[str, Any]:
+    ratio = photo.width / max(photo.height, 1)
+    return {
+        "photo": photo,
+        "ratio": f"{ratio:.3f}",
+        "sizes": f"{min(max(ratio, 0.6), 2.2) * CARD_HEIGHT_PX:.0f}px",
+        "url": photo.get_absolute_url() + (f"?{asked.query}" if asked.query else ""),
+    }
+
+
+@require_GET
+def gallery_tags(request: HttpRequest) -> HttpResponse:
+    """The tags to choose from, with their counts: fetched when somebody opens the filter, since counting takes long."""
+    asked = read_asked(request)
+    wants_places = request.GET.get("kind") == "places"
+    chosen = {asked.place} if wants_places else set(asked.tags)
+    found = [tag for tag in tag_counts(request.user) if tag.is_place == wants_places]
+    context = {
+        "section": "gallery",
+        "asked": asked,
+        "kind": "places" if wants_places else "tags",
+        "tags": [{"tag": tag, "is_chosen": tag.slug in chosen} for tag in found],
+    }
+    template = "photos/tag_choices.html" if getattr(request, "htmx", False) else "photos/tags_page.html"
+    return render(request, template, context)

@@ -130,31 +130,6 @@ def test_a_hidden_place_is_not_shown(client, public):
     assert "41.1" not in page
 
 
-@pytest.mark.parametrize(
-    "query", ["?q=gate", "?tag=gate", "?located=yes", "?q=the+gate&tag=gate", "?state=nonsense", "?located=perhaps"]
-)
-def test_the_gallery_finds_by_filters(client, public, query):
-    assert str(public.uuid) in client.get(f"/photos/{query}").content.decode()
-
-
-@pytest.mark.parametrize("query", ["?q=bridge", "?tag=bridge", "?located=no", "?state=failed"])
-def test_the_gallery_leaves_out_what_does_not_fit(client, public, query):
-    page = client.get(f"/photos/{query}").content.decode()
-    assert str(public.uuid) not in page
-    assert "No photo fits" in page
-
-
-def test_further_cards_come_without_the_frame(client, space, owner, monkeypatch):
-    monkeypatch.setattr("photos.pages.gallery.PAGE_SIZE", 2)
-    for number in range(3):
-        collection.add_photo(jpeg(number), owner=owner)
-    page = client.get("/photos/")
-    link = page.context["next"]
-    cards = client.get(link, headers={"hx-request": "true"}).content.decode()
-    assert cards.count("<li data-ratio") == 1
-    assert "<html" not in cards
-
-
 @pytest.mark.parametrize("name", ["/photos/?cursor=nonsense", "/photos/0c6f7e2e-7f6e-4d0f-9f4e-2a4d0f8f1b11/"])
 def test_it_does_not_know_addresses_that_are_none(client, name):
     assert client.get(name).status_code == 404
