@@ -29,7 +29,7 @@ def make_ilias(folder: Path) -> Path:
         for number in range(3):
             positives.append(f"{instance}/pos/P{instance[-3:]}_{number:02d}.jpg")
             vectors[positives[-1]] = centre + 0.9 * random.standard_normal(DIMENSIONS)
-    distractors = [f"{tar:05d}.tar/{number:010d}" for tar in range(2) for number in range(15)]
+    distractors = [f"{number // 15:05d}.tar/{number:010d}" for number in range(30)]
     vectors |= {one: random.standard_normal(DIMENSIONS) for one in distractors}
     _write_lists(folder, queries, texts, positives, distractors)
     _write(folder / feature_file_name("image_queries"), queries, vectors)

@@ -86,6 +86,14 @@ def test_expanded_queries_are_compared_with_plain_ones(ilias, tmp_path, capsys):
     assert found["low"] <= found["difference"] <= found["high"]
 
 
+def test_only_the_selected_of_the_distractors_are_searched(ilias, tmp_path):
+    (tmp_path / "selected.txt").write_text("0000000003\n00001.tar/0000000020\n")
+    search(ilias, tmp_path / "s.json", "--selected-ids", str(tmp_path / "selected.txt"))
+    rows = json.loads((tmp_path / "s.json").read_text()).values()
+    assert {len(row) for row in rows} == {11}
+    assert {one for row in rows for one in row if ".tar/" in one} == {"00000.tar/0000000003", "00001.tar/0000000020"}
+
+
 def test_soir_measures_from_its_files(tmp_path, capsys):
     anns = {"q.jpg": Annotation(True, (1,)), "a.jpg": Annotation(False, (1, 2)), "b.jpg": Annotation(False, (2,))}
     write_anns(tmp_path / "anns.pt", anns)

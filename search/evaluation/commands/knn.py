@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from photos.vision.interchange import feature_files
 from search.evaluation import arguments
+from search.evaluation.datasets.folders import read_rows
 from search.evaluation.errors import EvaluationError
 from search.evaluation.knn import Rows, search_exact, search_expanded
 from search.evaluation.similarities import SUFFIXES, write_neighbours
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".json, .npz or .pkl (for ILIAS)")
     parser.add_argument("--k", type=arguments.positive, default=1000, help="neighbours kept; default: %(default)s")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; default: %(default)s")
-    parser.add_argument("--selected-ids", type=Path, metavar="FILE", help="search only these: first column of a CSV")
+    parser.add_argument("--selected-ids", type=Path, metavar="FILE", help="of the pictures in tars search only these")
     parser.add_argument("--expand", type=int, default=0, metavar="N", help="move queries towards their N nearest first")
     parser.add_argument("--alpha", type=float, default=1.0, help="their weight is similarity^alpha; default: 1")
 
@@ -36,11 +37,12 @@ def run(options: argparse.Namespace) -> int:
     if options.expand < 0 or options.alpha < 0:
         raise EvaluationError(f"--expand and --alpha must be 0 or more, got {options.expand} and {options.alpha}")
     query_ids, queries = feature_files.read_features(options.queries)
+    selected = {row[0] for row in read_rows(options.selected_ids)} if options.selected_ids else None
 
     def gallery() -> Iterator[tuple[list[str], Rows]]:
         with tqdm(unit="vector", desc="Searching", disable=None) as bar:
             for ids, rows in feature_files.iterate_features(options.gallery):
-                yield ids, rows
+                yield (ids, rows) if selected is None else _choose(ids, rows, selected)
                 bar.update(len(ids))
 
     how: dict[str, Any] = {"k": options.k, "device": options.device}
@@ -52,3 +54,13 @@ def run(options: argparse.Namespace) -> int:
     kept = found.ranks.shape[1]
     sys.stdout.write(f"{options.out}: {len(query_ids)} queries, {kept} neighbours each of {len(found.db_ids)}\n")
     return 0
+
+
+def _choose(ids: list[str], rows: Rows, selected: set[str]) -> tuple[list[str], Rows]:
+    """Leave out what is in a tar and not selected, by its id or its key there, as mini-ILIAS lists them."""
+    kept = [
+        place
+        for place, one in enumerate(ids)
+        if ".tar/" not in one or one in selected or one.partition(".tar/")[2] in selected
+    ]
+    return [ids[place] for place in kept], rows[kept]
