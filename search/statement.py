@@ -30,7 +30,6 @@ def build_statement(
         photos=photos,
         seeking=_seeking(seeking),
         asked=sql.Literal(len(asked)),
-        counts=sql.SQL(_IS_AMONG_BEST if best_of < len(asked) else "true"),
         space=sql.Literal(space.pk),
         partition=sql.Literal(vectors.partition_name(vectors.PHOTO_TABLE, space)),
         nearest_photos=vectors.photo_order_sql(space, _WHOLE),
@@ -40,9 +39,13 @@ def build_statement(
         photo_likeness=_likeness(space, asked, alias="e"),
         part_similarity=vectors.similarity_sql(space, _WHOLE, alias="s"),
         part_likeness=_likeness(space, asked, alias="s"),
-        best=_numbers([f"max(likeness[{place}])" for place in range(1, len(asked) + 1)]),
-        most_like_part=_greatest("likeness", len(asked)),
-        most_like_whole=_greatest("wholes.likeness", len(asked)),
+        places=_columns("{0}", asked),
+        best_parts=_columns("max(like_{0})", asked),
+        parts_array=_columns("parts.like_{0}", asked),
+        wholes_array=_columns("wholes.like_{0}", asked),
+        most_like_part=_greatest("like_{0}", asked),
+        most_like_whole=_greatest("wholes.like_{0}", asked),
+        forth=sql.SQL(_BEST_FORTH) if best_of < len(asked) else _forth(asked),
     )
 
 
@@ -54,21 +57,40 @@ def _seeking(names: Sequence[str]) -> sql.Composed:
 
 
 def _likeness(space: EmbeddingSpace, asked: Sequence[str], *, alias: str) -> sql.Composed:
-    """Return the array of a stored vector's similarities to the query's segments."""
-    similarities = [vectors.similarity_sql(space, sql.Placeholder(name), alias=alias) for name in asked]
-    return sql.SQL("ARRAY[{}]::float8[]").format(sql.SQL(", ").join(similarities))
+    """Return the columns of a stored vector's similarities to the query's segments, each after a comma."""
+    columns = [
+        sql.SQL(", {} AS {}").format(
+            vectors.similarity_sql(space, sql.Placeholder(name), alias=alias), sql.Identifier(f"like_{place}")
+        )
+        for place, name in enumerate(asked, start=1)
+    ]
+    return sql.SQL("").join(columns)
 
 
-def _numbers(expressions: Sequence[str]) -> sql.SQL:
-    return sql.SQL(f"ARRAY[{', '.join(expressions)}]::float8[]")
+def _columns(pattern: str, asked: Sequence[str]) -> sql.SQL:
+    return sql.SQL(", ".join(pattern.format(place) for place in range(1, len(asked) + 1)))
 
 
-def _greatest(array: str, length: int) -> sql.SQL:
-    places = [f"{array}[{place}]" for place in range(1, length + 1)]
-    return sql.SQL(f"greatest({', '.join(places)})" if places else "NULL::float8")
+def _greatest(pattern: str, asked: Sequence[str]) -> sql.Composable:
+    return sql.SQL("greatest({})").format(_columns(pattern, asked)) if asked else sql.SQL("NULL::float8")
 
 
-_IS_AMONG_BEST: Final = "row_number() OVER (PARTITION BY photo_id ORDER BY similarity DESC, place) <= %(best_of)s"
+def _forth(asked: Sequence[str]) -> sql.SQL:
+    """Return the mean of all best likenesses by the segments' weights."""
+    places = range(1, len(asked) + 1)
+    terms = " + ".join(f"weights.of[{place}] * found.best[{place}]" for place in places)
+    total = " + ".join(f"weights.of[{place}]" for place in places)
+    return sql.SQL(f"(({terms}) / ({total}))" if asked else "NULL::float8")
+
+
+_BEST_FORTH: Final = """(
+    SELECT sum(chosen.weight * chosen.similarity) / sum(chosen.weight)
+    FROM (
+        SELECT one.similarity, one.weight FROM unnest(found.best, weights.of) WITH ORDINALITY
+            AS one (similarity, weight, place)
+        ORDER BY one.similarity DESC, one.place LIMIT %(best_of)s
+    ) AS chosen
+)"""
 
 # The branches of `candidates` that do not apply are one-time filters that are false: they cost nothing.
 # How many candidates there will be is beyond the planner's guess: the laterals keep it from scanning the whole space.
@@ -120,46 +142,47 @@ candidates AS MATERIALIZED (
      WHERE seeking.place > 0 AND (SELECT NOT filter_first FROM counted))
 ),
 wholes AS MATERIALIZED (
-    SELECT e.photo_id, {photo_similarity} AS similarity, {photo_likeness} AS likeness
+    SELECT e.photo_id, {photo_similarity} AS similarity{photo_likeness}
     FROM candidates CROSS JOIN LATERAL (
         SELECT photo_id, vector FROM photos_photoembedding
         WHERE space_id = {space} AND photo_id = candidates.photo_id LIMIT 1
     ) AS e
 ),
 parts AS MATERIALIZED (
-    SELECT s.photo_id, s.rank, {part_similarity} AS similarity, {part_likeness} AS likeness
+    SELECT s.photo_id, s.rank, {part_similarity} AS similarity{part_likeness}
     FROM wholes CROSS JOIN LATERAL (
         SELECT photo_id, rank, vector FROM photos_segmentembedding
         WHERE space_id = {space} AND photo_id = wholes.photo_id OFFSET 0
     ) AS s
 ),
 gathered AS (
-    SELECT photo_id, max(similarity) AS part, {best} AS best, avg({most_like_part}) AS back
+    SELECT photo_id, max(similarity) AS part, ARRAY[{best_parts}]::float8[] AS best, avg({most_like_part}) AS back
     FROM parts GROUP BY photo_id
 ),
 found AS MATERIALIZED (
     SELECT wholes.photo_id, wholes.similarity AS whole,
-           coalesce(gathered.best, wholes.likeness) AS best,
+           coalesce(gathered.best, ARRAY[{wholes_array}]::float8[]) AS best,
            coalesce(gathered.back, {most_like_whole}) AS back,
            greatest(gathered.part, {most_like_whole}) AS part
     FROM wholes LEFT JOIN gathered USING (photo_id)
 ),
-forward AS MATERIALIZED (
-    SELECT photo_id, place, similarity, {counts} AS counts
-    FROM found CROSS JOIN LATERAL unnest(best) WITH ORDINALITY AS one (similarity, place)
+nearest AS MATERIALIZED (
+    SELECT asked.place, one.photo_id, one.similarity
+    FROM unnest(ARRAY[{places}]::int[]) AS asked (place) CROSS JOIN LATERAL (
+        SELECT photo_id, best[asked.place] AS similarity FROM found
+        ORDER BY similarity DESC, photo_id LIMIT %(near_weights)s
+    ) AS one
 ),
 near AS (
-    SELECT best.place, best.photo_id, best.similarity, min(parts.rank) AS rank
-    FROM generate_series(1, {asked}) AS asked (place) CROSS JOIN LATERAL (
-        SELECT place, photo_id, similarity FROM forward
-        WHERE forward.place = asked.place ORDER BY similarity DESC, photo_id LIMIT %(near_weights)s
-    ) AS best
-    JOIN parts ON parts.photo_id = best.photo_id AND parts.likeness[best.place] = best.similarity
-    GROUP BY best.place, best.photo_id, best.similarity
+    SELECT nearest.place, nearest.photo_id, nearest.similarity, min(parts.rank) AS rank
+    FROM nearest JOIN parts
+        ON parts.photo_id = nearest.photo_id
+        AND (ARRAY[{parts_array}]::float8[])[nearest.place] = nearest.similarity
+    GROUP BY nearest.place, nearest.photo_id, nearest.similarity
 ),
 weighed AS MATERIALIZED (
     SELECT asked.place, coalesce(sum(shared.share * shared.weight) / sum(shared.share), %(neutral)s) AS weight
-    FROM generate_series(1, {asked}) AS asked (place) LEFT JOIN (
+    FROM unnest(ARRAY[{places}]::int[]) AS asked (place) LEFT JOIN (
         SELECT near.place, coalesce(w.weight, %(neutral)s) AS weight,
                exp((near.similarity - max(near.similarity) OVER (PARTITION BY near.place)) / %(softness)s) AS share
         FROM near LEFT JOIN LATERAL (
@@ -169,10 +192,7 @@ weighed AS MATERIALIZED (
     ) AS shared USING (place)
     GROUP BY asked.place
 ),
-forth AS (
-    SELECT photo_id, sum(weight * similarity) / sum(weight) AS similarity
-    FROM forward JOIN weighed USING (place) WHERE counts GROUP BY photo_id
-),
+weights (of) AS MATERIALIZED (SELECT array_agg(weight ORDER BY place) FROM weighed),
 tags AS (
     SELECT pt.photo_id, count(DISTINCT t.slug)::float / cardinality(%(tags)s::text[]) AS overlap
     FROM wholes JOIN photos_phototag pt ON pt.photo_id = wholes.photo_id JOIN photos_tag t ON t.id = pt.tag_id
@@ -183,17 +203,19 @@ scored AS MATERIALIZED (
     SELECT found.photo_id, found.best, part_of.whole, part_of.segment, coalesce(tags.overlap, 0.0) AS overlap,
            %(whole_share)s * part_of.whole + %(segment_share)s * coalesce(part_of.segment, 0.0)
                + %(tag_share)s * coalesce(tags.overlap, 0.0) AS score
-    FROM found LEFT JOIN forth USING (photo_id) LEFT JOIN tags USING (photo_id)
+    FROM found CROSS JOIN weights LEFT JOIN tags USING (photo_id)
         CROSS JOIN LATERAL (
             SELECT greatest(found.whole, %(part_worth)s::float8 * found.part) AS whole,
-                   (1 - %(backward_share)s) * forth.similarity + %(backward_share)s * found.back AS segment
+                   (1 - %(backward_share)s) * {forth} + %(backward_share)s * found.back AS segment
         ) AS part_of
     ORDER BY score DESC, photo_id LIMIT %(limit)s
 ),
 matches AS (
     SELECT scored.photo_id, one.place, one.similarity, min(parts.rank) AS photo_rank
     FROM scored CROSS JOIN LATERAL unnest(scored.best) WITH ORDINALITY AS one (similarity, place)
-        LEFT JOIN parts ON parts.photo_id = scored.photo_id AND parts.likeness[one.place] = one.similarity
+        LEFT JOIN parts
+            ON parts.photo_id = scored.photo_id
+            AND (ARRAY[{parts_array}]::float8[])[one.place] = one.similarity
     GROUP BY scored.photo_id, one.place, one.similarity
 ),
 explained AS (
