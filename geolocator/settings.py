@@ -115,12 +115,13 @@ TEMPLATES = [
 ]
 
 # --- database -------------------------------------------------------------------------------------------
-# A generic plan would lose the partitions and the expression indexes; ef_search must reach the largest LIMIT.
+# A generic plan would lose the partitions and the expression indexes. Scans go on past ef_search to a larger LIMIT;
+# 80 finds what 200 does at the top of 100,000 photos in two thirds of the time.
 POSTGRES_OPTIONS = " ".join(
     f"-c {name}={value}"
     for name, value in {
         "plan_cache_mode": "force_custom_plan",
-        "hnsw.ef_search": 200,
+        "hnsw.ef_search": 80,
         "hnsw.iterative_scan": "relaxed_order",
         "jit": "off",
     }.items()
