@@ -5,6 +5,7 @@ from __future__ import annotations
 from photos.models.choices import LocationSource, LocationVisibility, PhotoState, Visibility
 from photos.models.duplicate import DuplicateKind, NearDuplicate
 from photos.models.embedding import EmbeddingSpace, PhotoEmbedding, SegmentEmbedding
+from photos.models.follow import PlaceFollow
 from photos.models.gap import DescriptionGap
 from photos.models.photo import Photo
 from photos.models.proposal import LocationProposal, ProposalSource, ProposalState
@@ -24,6 +25,7 @@ __all__ = [
     "PhotoEmbedding",
     "PhotoState",
     "PhotoTag",
+    "PlaceFollow",
     "ProposalSource",
     "ProposalState",
     "Segment",
