@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from search import answer_pages, contribution_pages, pages
+from search import answer_pages, contribution_pages, pages, report_pages
 
 urlpatterns: list[URLPattern] = [
     path("", pages.locate, name="locate"),
@@ -18,5 +18,9 @@ urlpatterns: list[URLPattern] = [
     path("shared/<str:token>/", answer_pages.shared_answer, name="shared-answer"),
     path("shared/<str:token>/image.jpg", answer_pages.shared_image, name="shared-image"),
     path("examples/<str:name>", pages.example_image, name="example-image"),
+    path("accuracy/", report_pages.accuracy_page, name="accuracy"),
+    path("accuracy/measure/", report_pages.accuracy_measure, name="accuracy-measure"),
+    path("accuracy/progress/", report_pages.accuracy_progress, name="accuracy-progress"),
+    path("accuracy/report.json", report_pages.accuracy_json, name="accuracy-json"),
     path("photos/<uuid:identity>/similar/", pages.photo_similar, name="photo-similar"),
 ]

@@ -124,8 +124,8 @@ def map_errors(report: EvaluationReport, *, viewer: Viewer) -> list[dict[str, An
     trials = EvaluationTrial.objects.filter(report=report, is_absent=False, record__isnull=False)
     rows = [row for row in trials.select_related("photo") if row.record and row.record.get("outcome")]
     open_ids = None if is_curator(viewer) else _open_photos(rows)
-    found = [_mapped(row) for row in rows if open_ids is None or _is_open(row, open_ids)]
-    found = [one for one in found if one is not None]
+    mapped = (_mapped(row) for row in rows if open_ids is None or _is_open(row, open_ids))
+    found = [one for one in mapped if one is not None]
     return sorted(found, key=lambda one: (-one["error_m"], one["url"]))[:MOST_MAPPED]
 
 

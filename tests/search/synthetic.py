@@ -56,12 +56,14 @@ def _trial(rng: np.random.Generator, found: Collection, number: int, *, absent: 
     others = np.flatnonzero(~same if absent else np.arange(len(same)) != number)
     likeness = rng.normal(0.45, 0.1, len(others)) + 0.25 * same[others]
     chosen = others[np.argsort(-likeness, kind="stable")][:VERIFIED]
+    latitude, longitude = (float(value) for value in found.truth[number])
+    distances = haversine_m(latitude, longitude, found.told[others, 0], found.told[others, 1])
     return Trial(
         photo_id=number,
-        latitude=float(found.truth[number, 0]),
-        longitude=float(found.truth[number, 1]),
+        latitude=latitude,
+        longitude=longitude,
         sightings=tuple(_sighting(rng, found, int(one), is_same=bool(same[one])) for one in chosen),
-        nearest_m=float(np.min(haversine_m(*found.truth[number], found.told[others, 0], found.told[others, 1]))),
+        nearest_m=float(distances.min()),
         year=2020 + number % 4,
         is_absent=absent,
     )
