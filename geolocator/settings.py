@@ -28,6 +28,7 @@ TRUSTED_PROXIES = read_int("TRUSTED_PROXIES", 0)  # else anyone could name their
 # --- what a picture may be, and how many may come -------------------------------------------------------
 MAX_UPLOAD_MIB = read_int("MAX_UPLOAD_MIB", 16, minimum=1, maximum=256)
 SEARCH_REQUEST_HOURS = read_int("SEARCH_REQUEST_HOURS", 24, minimum=1)
+VERIFY_LIMIT_S = read_float("VERIFY_LIMIT_S", 2.0)
 LOCATE_RATE = read_text("LOCATE_RATE", "60/min")
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
@@ -36,6 +37,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 # --- vision ---------------------------------------------------------------------------------------------
 DEFAULT_SPACE = read_text("DEFAULT_SPACE", "classical-512")
 MODEL_DIR = Path(read_text("MODEL_DIR", str(DATA_DIR / "models"))).absolute()
+MODEL_MIRROR = read_text("MODEL_MIRROR")
+MODELS_AUTO = read_bool("MODELS_AUTO", True)
 VISION_ENGINE = read_text("VISION_ENGINE", "auto")
 SAM_MODEL_TYPE = read_text("SAM_MODEL_TYPE", "vit_b")
 POINTS_PER_SIDE = read_int("POINTS_PER_SIDE", 0, maximum=64)
@@ -76,7 +79,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework.authtoken",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
@@ -251,9 +253,6 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "PhotoState": "photos.models.PhotoState",
