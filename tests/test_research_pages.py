@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 
@@ -90,7 +91,8 @@ def test_vectors_go_out_of_the_site_and_into_another_space(data, capsys):
         Photo(image=f"{n}.jpg", sha256=f"{n:064x}", width=9, height=9, state="ready", indexed_at=timezone.now())
         for n in range(3)
     )
-    padded = {photo.pk: [*row, *[0.0] * (512 - len(row))] for photo, row in zip(photos, rows, strict=True)}
+    wide = np.pad(rows, ((0, 0), (0, space.dimensions - rows.shape[1])))
+    padded = {photo.pk: row for photo, row in zip(photos, wide, strict=True)}
     vectors.write_photo_vectors(space, padded)
     run_page("spaces.md")
     assert spaces.active_space().slug == "elsewhere"
