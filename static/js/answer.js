@@ -17,9 +17,13 @@ document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
   const note = document.getElementById("polling-lost");
   if (note) note.hidden = lost < 3;
 });
-document.addEventListener("click", ({ target }) => {
-  const link = target.closest?.('a[href^="#"]');
-  if (link) goTo(link.hash);
+document.addEventListener("click", (event) => {
+  const { target } = event;
+  const link = target.closest?.('.actions a[href^="#"]');
+  if (link && goTo(link.hash)) {
+    event.preventDefault(); // going there itself, the browser would take the focus away again
+    history.replaceState(null, "", link.hash);
+  }
   const copier = target.closest?.("[data-copy]");
   if (copier) copy(copier);
 });
@@ -79,10 +83,11 @@ function offerArea(shown) {
 
 function goTo(hash) {
   const drawer = document.getElementById(hash.slice(1));
-  if (!drawer?.matches("details")) return;
+  if (!drawer?.matches("details")) return false;
   drawer.open = true;
   drawer.scrollIntoView();
   drawer.querySelector("summary").focus({ preventScroll: true });
+  return true;
 }
 
 async function copy(button) {

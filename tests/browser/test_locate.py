@@ -17,6 +17,12 @@ DROP = """([bytes, name]) => {
   document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
 }"""
 
+PASTE = """(bytes) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([new Uint8Array(bytes)], "image.jpg", { type: "image/jpeg" }));
+  document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+}"""
+
 
 def drop(page, path):
     page.evaluate(DROP, [list(path.read_bytes()), path.name])
@@ -64,16 +70,63 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(page, settings, c
     expect(page.get_by_role("alert")).to_contain_text("1 MiB")
 
 
-def test_a_lost_network_keeps_the_photo_for_another_try(page, collection, scene_files):
+def test_a_network_lost_on_the_way_keeps_the_photo_for_another_try(page, collection, scene_files):
     page.goto("/")
-    page.route("**/", lambda route: route.abort() if route.request.method == "POST" else route.fallback())
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
+    line.send("Network.emulateNetworkConditions", slow)
     page.set_input_files("#image", scene_files["unknown"])
+    page.wait_for_function("document.querySelector('progress').value > 0.05")
+    line.send("Network.emulateNetworkConditions", {**slow, "offline": True})
     expect(page.get_by_role("alert")).to_contain_text("network was lost")
-    page.unroute("**/")
-    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".preview")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("network was lost")
+    assert not SearchRequest.objects.exists()
+    line.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})  # sent without being asked for
     page.wait_for_url(re.compile("/locate/[0-9a-f-]+/"))
     assert SearchRequest.objects.count() == 1
-    page.complaints[:] = [text for text in page.complaints if "ERR_FAILED" not in text]
+    page.complaints[:] = [text for text in page.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+def test_sending_is_cancelled(page, collection, scene_files):
+    page.goto("/")
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
+    line.send("Network.emulateNetworkConditions", slow)
+    page.set_input_files("#image", scene_files["unknown"])
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("status")).to_contain_text("Cancelled")
+    expect(page.locator("#image")).to_be_focused()
+    assert not SearchRequest.objects.exists()
+
+
+def test_a_picture_is_pasted_anywhere(page, collection, scene_files):
+    page.goto("/")
+    page.evaluate(PASTE, list(scene_files["unknown"].read_bytes()))
+    page.wait_for_url(re.compile("/locate/[0-9a-f-]+/"))
+    assert SearchRequest.objects.get().original_name == "image.jpg"
+
+
+def test_what_is_no_picture_is_not_even_sent(page, collection, tmp_path):
+    letter = tmp_path / "letter.pdf"
+    letter.write_bytes(b"%PDF-1.4")
+    page.goto("/")
+    page.on("request", lambda request: page.complaints.append(f"{request.method} {request.url}"))
+    page.set_input_files("#image", letter)
+    expect(page.get_by_role("alert")).to_contain_text("Send a JPEG, PNG, WebP, TIFF or HEIC file.")
+
+
+def test_the_question_is_light(page, collection):
+    """Everything that the first page loads, in bytes as sent; maps come only with an answer."""
+    sizes: dict[str, int] = {}
+    page.on("response", lambda response: sizes.update({response.url: len(response.body())}))
+    page.goto("/", wait_until="networkidle")
+    assert not [url for url in sizes if "leaflet" in url]
+    assert 20_000 < sum(sizes.values()) < 120_000, sizes
 
 
 def test_the_answer_is_private_to_its_asker(page, browser, live_server, collection, scene_files):
