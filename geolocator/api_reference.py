@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from drf_spectacular.generators import SchemaGenerator
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -101,7 +103,7 @@ def _operation(schema: Schema, method: str, path: str, told: Schema, address: st
         method=method.upper(),
         path=path,
         summary=told.get("summary", ""),
-        description=told.get("description", ""),
+        description=_with_code(told.get("description", "")),
         group=told.get("tags", ["other"])[0],
         needs_account={} not in told.get("security", [{}]),
         parameters=[_parameter(schema, one) for one in told.get("parameters", [])],
@@ -185,7 +187,13 @@ def _words(schema: Schema, told: Schema) -> str:
     default = _resolved(schema, told.get("schema", told)).get("default")
     if default not in (None, ""):
         kept.append(f"Default: {default}.")
-    return " ".join(kept).strip()
+    return _with_code(" ".join(kept).strip())
+
+
+def _with_code(words: str) -> SafeString:
+    """Return the words as HTML, `what stands between these` as code."""
+    parts = (format_html("<code>{}</code>", part) if turn % 2 else part for turn, part in enumerate(words.split("`")))
+    return format_html_join("", "{}", ((part,) for part in parts))
 
 
 def _command(method: str, url: str, bodies: Sequence[Body]) -> str:
