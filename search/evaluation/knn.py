@@ -28,28 +28,13 @@ def search_exact(
 ) -> Neighbours:
     """Return the `k` nearest by inner product of (Q, D) queries, or all where the gallery has fewer.
 
-    `gallery` is called for the parts of the gallery, ids and (N, D) rows; equals come in the gallery's order. On
-    `cuda` torch computes, in float32 as numpy does. Raises `EvaluationError`.
+    `gallery` is called for the parts of the gallery, ids and (N, D) rows, of which neither the ids nor the rows are
+    all kept; equals come in the gallery's order. On `cuda` torch computes, in float32 as numpy does. Raises
+    `EvaluationError`.
     """
-    if k < 1:
-        raise EvaluationError(f"k must be 1 or more, got {k}")
     if len(query_ids) != len(queries) or not len(queries):
         raise EvaluationError(f"{len(query_ids)} ids for {len(queries)} queries; there must be at least one")
-    if not np.isfinite(queries).all():
-        raise EvaluationError("the features of the queries hold NaN or infinity")
-    engine = _make_engine(np.ascontiguousarray(queries, dtype=np.float32), device)
-    best = _Best(len(queries), k)
-    db_ids: list[str] = []
-    for ids, rows in gallery():
-        if rows.shape[1] != queries.shape[1]:
-            raise EvaluationError(f"queries have {queries.shape[1]} dimensions, the gallery {rows.shape[1]}")
-        if not np.isfinite(rows).all():
-            raise EvaluationError(f"the features of {ids[0]} ... {ids[-1]} hold NaN or infinity")
-        best.take(engine.survivors(rows, best.least()), offset=len(db_ids))
-        db_ids.extend(ids)
-    if not db_ids:
-        raise EvaluationError("the gallery is empty")
-    return Neighbours(tuple(query_ids), tuple(db_ids), *best.finish())
+    return _search(queries, gallery, k=k, device=device).name(query_ids)
 
 
 def search_expanded(
@@ -63,10 +48,27 @@ def search_expanded(
     device: str = "cpu",
 ) -> Neighbours:
     """Search, move each query towards its nearest `expansion` ones, and search again; see `query_expansion`."""
-    first = search_exact(query_ids, queries, gallery, k=expansion, device=device)
-    neighbours = gather_rows(gallery(), first.ranks)
-    moved = expand_queries(queries, neighbours, first.similarities, alpha=alpha)
+    similarities, places = _search(queries, gallery, k=expansion, device=device).stack()
+    moved = expand_queries(queries, gather_rows(gallery(), places), similarities, alpha=alpha)
     return search_exact(query_ids, moved, gallery, k=k, device=device)
+
+
+def _search(queries: Rows, gallery: Callable[[], Parts], *, k: int, device: str) -> _Best:
+    if k < 1:
+        raise EvaluationError(f"k must be 1 or more, got {k}")
+    if not np.isfinite(queries).all():
+        raise EvaluationError("the features of the queries hold NaN or infinity")
+    engine = _make_engine(np.ascontiguousarray(queries, dtype=np.float32), device)
+    best = _Best(len(queries), k)
+    for ids, rows in gallery():
+        if rows.shape[1] != queries.shape[1]:
+            raise EvaluationError(f"queries have {queries.shape[1]} dimensions, the gallery {rows.shape[1]}")
+        if not np.isfinite(rows).all():
+            raise EvaluationError(f"the features of {ids[0]} ... {ids[-1]} hold NaN or infinity")
+        best.take(engine.survivors(rows, best.least()), ids)
+    if not best.searched:
+        raise EvaluationError("the gallery is empty")
+    return best
 
 
 def gather_rows(gallery: Parts, places: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -88,24 +90,41 @@ class _Best:
         self._k = k
         self._values: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * queries
         self._places: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * queries
+        self._names: dict[int, str] = {}
+        self.searched = 0
 
     def least(self) -> NDArray[np.float32]:
         """Return (Q,) what a newcomer has to exceed; an equal one comes later in the gallery and loses."""
         return np.array([values[-1] if len(values) == self._k else -np.inf for values in self._values], np.float32)
 
-    def take(self, newcomers: Survivors, *, offset: int) -> None:
+    def take(self, newcomers: Survivors, ids: Sequence[str]) -> None:
+        """Keep those of the next part of the gallery that are among the best of any query."""
         queries, rows, similarities = newcomers
         borders = np.searchsorted(queries, np.arange(len(self._values) + 1))
         for query, (start, end) in enumerate(_pairs(borders)):
             if start == end:
                 continue
             values = np.concatenate([self._values[query], similarities[start:end]])
-            places = np.concatenate([self._places[query], rows[start:end] + offset])
+            places = np.concatenate([self._places[query], rows[start:end] + self.searched])
             order = np.argsort(-values, kind="stable")[: self._k]
             self._values[query], self._places[query] = values[order], places[order]
+        self._names |= {self.searched + row: ids[row] for row in np.unique(rows).tolist()}
+        self.searched += len(ids)
+        if len(self._names) > 2 * self._k * len(self._values):
+            self._names = {place: self._names[place] for place in self._kept().tolist()}
 
-    def finish(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def stack(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return (Q, K) similarities and places in the gallery."""
         return np.stack(self._values), np.stack(self._places)
+
+    def name(self, query_ids: Sequence[str]) -> Neighbours:
+        similarities, places = self.stack()
+        kept = self._kept()
+        names = tuple(self._names[place] for place in kept.tolist())
+        return Neighbours(tuple(query_ids), names, similarities, np.searchsorted(kept, places), self.searched)
+
+    def _kept(self) -> NDArray[np.int64]:
+        return np.unique(np.concatenate(self._places))
 
 
 class _NumpyEngine:

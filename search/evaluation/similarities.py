@@ -27,12 +27,16 @@ SUFFIXES: Final = (".json", ".npz", ".pkl")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
-    """The nearest of the gallery to each query: `similarities` (Q, K) and `ranks` (Q, K), places in `db_ids`."""
+    """The nearest of the gallery to each query: `similarities` (Q, K) and `ranks` (Q, K), places in `db_ids`.
+
+    `db_ids` names those that are near to any query, of the `searched` ones in the gallery, in its order.
+    """
 
     query_ids: tuple[str, ...]
     db_ids: tuple[str, ...]
     similarities: NDArray[np.float32]
     ranks: NDArray[np.int64]
+    searched: int = 0
 
     def rankings(self) -> dict[str, Ranking]:
         """Return the ranking of each query; raises `ValueError` for a similarity that is not finite."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import subprocess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,11 @@ from search.evaluation.similarities import Neighbours, read_rankings, write_neig
 
 def unit(count: int, dimensions: int = 8, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def named(found: Neighbours) -> list[list[str]]:
+    return [[found.db_ids[place] for place in row] for row in found.ranks]
 
 
 def in_parts(rows: np.ndarray, size: int):
@@ -38,11 +43,12 @@ def test_neighbours_are_those_of_sorting_everything(k, size):
     found = search_exact(list("abcdef"), queries, in_parts(rows, size), k=k)
     similarities = queries @ rows.T
     order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(found.ranks, order)
+    assert named(found) == [[f"g{place}" for place in row] for row in order]
     np.testing.assert_allclose(
         found.similarities, np.take_along_axis(similarities, order, axis=1), rtol=1e-4, atol=1e-6
     )
-    assert len(found.db_ids) == 40
+    assert found.searched == 40
+    assert len(found.db_ids) == len(np.unique(order))
 
 
 @settings(deadline=None)
@@ -50,7 +56,8 @@ def test_neighbours_are_those_of_sorting_everything(k, size):
 def test_equals_come_in_the_gallerys_order_however_it_is_cut(values, k, size):
     rows = np.array(values, np.float32)[:, None]
     found = search_exact(["q"], np.ones((1, 1), np.float32), in_parts(rows, size), k=k)
-    assert found.ranks[0].tolist() == sorted(range(len(values)), key=lambda place: -values[place])[:k]
+    expected = sorted(range(len(values)), key=lambda place: -values[place])[:k]
+    assert named(found) == [[f"g{place}" for place in expected]]
 
 
 def test_torch_finds_the_same():
@@ -61,10 +68,11 @@ def test_torch_finds_the_same():
     engine = knn._TorchEngine(queries, "cpu")
     best = knn._Best(6, 5)
     for start in range(0, 40, 7):
-        best.take(engine.survivors(rows[start : start + 7], best.least()), offset=start)
-    values, places = best.finish()
-    np.testing.assert_array_equal(places, ours.ranks)
-    np.testing.assert_allclose(values, ours.similarities, rtol=1e-5)
+        part = rows[start : start + 7]
+        best.take(engine.survivors(part, best.least()), [f"g{start + row}" for row in range(len(part))])
+    theirs = best.name(list("abcdef"))
+    assert named(theirs) == named(ours)
+    np.testing.assert_allclose(theirs.similarities, ours.similarities, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +116,19 @@ def test_expansion_moves_queries_by_weight():
 def test_expansion_with_ilias_weights_is_its_mean_of_query_and_neighbours():
     queries, rows = unit(3, seed=1), unit(30)
     first = search_exact(list("abc"), queries, in_parts(rows, 11), k=4)
-    stacked = np.concatenate([queries[:, None], first.similarities[:, :, None] * rows[first.ranks]], axis=1).mean(
-        axis=1
-    )
+    near = np.array([[rows[int(name[1:])] for name in row] for row in named(first)])
+    stacked = np.concatenate([queries[:, None], first.similarities[:, :, None] * near], axis=1).mean(axis=1)
     moved = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
     expected = search_exact(list("abc"), moved, in_parts(rows, 11), k=6)
     found = search_expanded(list("abc"), queries, in_parts(rows, 11), k=6, expansion=4, alpha=1.0)
-    np.testing.assert_array_equal(found.ranks, expected.ranks)
+    assert named(found) == named(expected)
+
+
+def test_only_the_names_of_the_nearest_are_kept():
+    rows = np.linspace(0, 1, 500, dtype=np.float32)[:, None]
+    found = search_exact(["q"], np.ones((1, 1), np.float32), in_parts(rows, 10), k=3)
+    assert (found.db_ids, found.searched) == (("g497", "g498", "g499"), 500)
+    assert named(found) == [["g499", "g498", "g497"]]
 
 
 FOUND = Neighbours(
@@ -193,7 +207,8 @@ def test_other_files_are_told(tmp_path, name, data, message):
 def test_arrays_that_do_not_go_together_are_refused(tmp_path):
     for arrays in ({"ranks": [[0, 5]]}, {"ranks": [[0]]}, {"query_ids": ["q", "r"]}):
         good = {"query_ids": ["q"], "db_ids": ["a", "b"], "similarities": [[0.5, 0.1]], "ranks": [[0, 1]]}
-        np.savez(tmp_path / "s.npz", **(good | arrays))
+        made: dict[str, Any] = good | arrays
+        np.savez(tmp_path / "s.npz", **made)
         with pytest.raises(EvaluationError, match="holds no similarities"):
             read_rankings(tmp_path / "s.npz")
     with pytest.raises(EvaluationError, match="there is no file"):

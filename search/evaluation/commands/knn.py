@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         found = search_exact(query_ids, queries, gallery, **how)
     write_neighbours(options.out, found)
     kept = found.ranks.shape[1]
-    sys.stdout.write(f"{options.out}: {len(query_ids)} queries, {kept} neighbours each of {len(found.db_ids)}\n")
+    sys.stdout.write(f"{options.out}: {len(query_ids)} queries, {kept} neighbours each of {found.searched}\n")
     return 0
 
 
