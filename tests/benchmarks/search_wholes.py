@@ -83,7 +83,7 @@ def make_hnsw(wholes: Floats, path: Path) -> Index:
         took = time.perf_counter() - began
         faiss.write_index(index, str(path))
         seconds.write_text(str(took))
-    kept = faiss.read_index(str(path))
+    kept: Any = faiss.read_index(str(path))
     kept.hnsw.efSearch = 64
     return Index(kept, float(seconds.read_text()), path.stat().st_size / _MIB)
 
