@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 KEPT_S: Final = 60
 MAX_WORDS: Final = 120
-MAX_PLACES: Final = 200
+MAX_PLACES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class TagCount:
     name: str
     is_place: bool
     uses: int
+    category: str = ""
 
 
 def tag_counts(viewer: Viewer) -> list[TagCount]:
@@ -56,9 +57,12 @@ def count_tags(viewer: Viewer) -> list[TagCount]:
         given = seen | given.filter(photo__owner_id=viewer.pk) if own and viewer is not None else seen
     # grouped by the number alone: names are looked up for the few that are shown
     counted = given.values("tag_id").annotate(uses=Count("pk"))
-    rows = counted.annotate(slug=F("tag__slug"), name=F("tag__name"), is_place=F("tag__is_place"))
+    rows = counted.annotate(
+        slug=F("tag__slug"), name=F("tag__name"), is_place=F("tag__is_place"), category=F("tag__category")
+    )
     found = [
-        TagCount(row["slug"], row["name"], row["is_place"], row["uses"]) for row in rows.order_by("-uses", "tag__name")
+        TagCount(row["slug"], row["name"], row["is_place"], row["uses"], row["category"])
+        for row in rows.order_by("-uses", "tag__name")
     ]
     places = [one for one in found if one.is_place][:MAX_PLACES]
     words = [one for one in found if not one.is_place][:MAX_WORDS]

@@ -13,7 +13,7 @@ from photos.models import PhotoState, Tag
 from photos.pages.asking import Asked
 
 
-def gallery_url(asked: Asked, *, to: str = "gallery", **more: str) -> str:
+def gallery_url(asked: Asked, /, *, to: str = "gallery", **more: str) -> str:
     """Return the gallery's address with these filters, or that of another page that takes them."""
     query = "&".join(part for part in (asked.query, *(f"{name}={value}" for name, value in more.items())) if part)
     return f"{reverse(to)}?{query}" if query else reverse(to)

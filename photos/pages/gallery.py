@@ -13,15 +13,14 @@ from rest_framework.exceptions import ValidationError
 
 from photos.api.pagination import Position, decode_cursor
 from photos.facets import tag_counts
-from photos.models import Photo, PhotoState
+from photos.models import PhotoState
 from photos.pages.asking import Asked, read_asked
+from photos.pages.cards import card_of
 from photos.pages.chips import chips_of, gallery_url
 from photos.pages.selection import take_undo
 from photos.paging import Page, count_up_to, take_before, take_newest
 
 PAGE_SIZE = 60
-CARD_HEIGHT_PX = 240
-"""Of a card that the grid has stretched: what the browser chooses a copy by."""
 
 
 @require_GET
@@ -29,7 +28,12 @@ def gallery(request: HttpRequest) -> HttpResponse:
     """A page of photos; htmx gets the cards alone, to put them before or behind those it has."""
     asked = read_asked(request)
     page = _take_page(request, asked)
-    cards = {"page": page, **_links(asked, page), "photos": [_card(photo, asked) for photo in page.photos]}
+    cards = {
+        "page": page,
+        "can_choose": True,
+        **_links(asked, page),
+        "photos": [card_of(photo, asked) for photo in page.photos],
+    }
     if getattr(request, "htmx", False):
         return render(request, "photos/cards.html", cards)
     return render(request, "photos/gallery.html", {**cards, **_frame(request, asked)})
@@ -68,16 +72,6 @@ def _links(asked: Asked, page: Page) -> dict[str, str | None]:
     return {
         "newer_url": page.newer and gallery_url(asked, before=page.newer),
         "older_url": page.older and gallery_url(asked, cursor=page.older),
-    }
-
-
-def _card(photo: Photo, asked: Asked) -> dict[str, Any]:
-    ratio = photo.width / max(photo.height, 1)
-    return {
-        "photo": photo,
-        "ratio": f"{ratio:.3f}",
-        "sizes": f"{min(max(ratio, 0.6), 2.2) * CARD_HEIGHT_PX:.0f}px",
-        "url": photo.get_absolute_url() + (f"?{asked.query}" if asked.query else ""),
     }
 
 

@@ -3,67 +3,110 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from photos.api.presenting import may_edit
+from photos.history import history_of
 from photos.models import Photo
 from photos.outlines import outline_path
-from photos.pages.asking import visible_photos
-from photos.querysets import PhotoQuerySet, knows_exactly, location_for
+from photos.pages.asking import Asked, read_asked, visible_photos
+from photos.pages.chips import gallery_url
+from photos.paging import newer_than, older_than
+from photos.querysets import PhotoQuerySet, is_curator, knows_exactly, location_for
+from photos.services.duplicates import pairs_of
 
 HUES = 10
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnSegment:
+    """A segment as the page draws it: its outline in pixels of the photo, and what it is tagged with."""
+
+    number: int
+    path: str
+    hue: int
+    tags: tuple[str, ...]
+
+
 @require_GET
 def photo_page(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
-    """One photo with all that the viewer may know of it."""
+    """One photo with all that the viewer may know of it, and its neighbours in the gallery it was opened from."""
     photo = get_object_or_404(visible_photos(request), uuid=identity)
-    point = location_for(photo, request.user)
+    asked = read_asked(request)
     editable = may_edit(photo, request.user)
-    newer, older = neighbours(photo, visible_photos(request))
+    given = list(photo.photo_tags.select_related("tag").order_by("-tag__is_place", "tag__name"))
     context = {
         "section": "gallery",
         "photo": photo,
+        "asked": asked,
+        "gallery_url": gallery_url(asked),
         # the file's own name may tell more than its owner means to
         "heading": photo.title or (editable and photo.original_name) or _("Untitled photo"),
-        "point": point,
-        "coordinate": "" if point is None else f"{point[0]:.5f}, {point[1]:.5f}",
-        "is_exact": knows_exactly(photo, request.user),
+        **_place(photo, request),
         "may_edit": editable,
-        "tags": photo.photo_tags.select_related("tag").order_by("-tag__is_place", "tag__name"),
-        "segments": drawn_segments(photo),
-        "newer": newer,
-        "older": older,
+        "tags": [one.tag for one in given if not one.tag.is_place],
+        "place_tags": [one.tag for one in given if one.tag.is_place],
+        "segments": list(drawn_segments(photo)),
+        **_neighbour_urls(photo, asked, request),
     }
+    if is_curator(request.user):
+        context |= {"history": history_of(photo), "duplicates": _duplicates(photo)}
     return render(request, "photos/photo.html", context)
 
 
-def neighbours(photo: Photo, photos: PhotoQuerySet) -> tuple[uuid.UUID | None, uuid.UUID | None]:
-    """Return the uuids of the photos before and after this one in the gallery."""
-    same = Q(created_at=photo.created_at)
-    newer = photos.filter(Q(created_at__gt=photo.created_at) | same & Q(uuid__gt=photo.uuid))
-    older = photos.filter(Q(created_at__lt=photo.created_at) | same & Q(uuid__lt=photo.uuid))
+def _place(photo: Photo, request: HttpRequest) -> dict[str, Any]:
+    point = location_for(photo, request.user)
+    return {
+        "point": point,
+        "coordinate": "" if point is None else f"{point[0]:.5f}, {point[1]:.5f}",
+        "is_exact": knows_exactly(photo, request.user),
+    }
+
+
+def _neighbour_urls(photo: Photo, asked: Asked, request: HttpRequest) -> dict[str, str]:
+    """Where the photos before and after this one lie, in the gallery with the same filters."""
+    newer, older = neighbours(photo, asked.photos(request.user))
+    query = f"?{asked.query}" if asked.query else ""
+    return {
+        "newer_url": f"{newer.get_absolute_url()}{query}" if newer else "",
+        "older_url": f"{older.get_absolute_url()}{query}" if older else "",
+    }
+
+
+def neighbours(photo: Photo, photos: PhotoQuerySet) -> tuple[Photo | None, Photo | None]:
+    """Return the photos before and after this one in the gallery, with little more than their names."""
+    position = photo.created_at, photo.uuid
+    known = photos.only("uuid")
     return (
-        newer.order_by("created_at", "uuid").values_list("uuid", flat=True).first(),
-        older.order_by("-created_at", "-uuid").values_list("uuid", flat=True).first(),
+        known.filter(newer_than(position)).order_by("created_at", "uuid").first(),
+        known.filter(older_than(position)).order_by("-created_at", "-uuid").first(),
     )
 
 
-def drawn_segments(photo: Photo) -> list[dict[str, Any]]:
-    """Return the segments of one segmenter, the largest first so that small ones lie on top."""
+def drawn_segments(photo: Photo) -> Iterator[DrawnSegment]:
+    """Yield the segments of one segmenter, the largest first so that small ones lie on top."""
     segments = list(photo.segments.order_by("segmenter", "-area").prefetch_related("segment_tags__tag"))
+    for segment in segments:
+        if segment.segmenter == segments[0].segmenter:
+            yield DrawnSegment(
+                number=segment.rank + 1,
+                path=outline_path(segment, photo_width=photo.width, photo_height=photo.height),
+                hue=segment.rank % HUES,
+                tags=tuple(given.tag.name for given in segment.segment_tags.all()),
+            )
+
+
+def _duplicates(photo: Photo) -> list[dict[str, Any]]:
+    """The photos that are nearly this one, with what makes them so."""
+    pairs = pairs_of(photo.pk).filter(dismissed_at=None).select_related("photo_a", "photo_b")
     return [
-        {
-            "path": outline_path(segment, photo_width=photo.width, photo_height=photo.height),
-            "hue": segment.rank % HUES,
-            "title": ", ".join(given.tag.name for given in segment.segment_tags.all()) or str(segment.rank + 1),
-        }
-        for segment in segments
-        if segment.segmenter == segments[0].segmenter
+        {"photo": pair.photo_b if pair.photo_a_id == photo.pk else pair.photo_a, "kind": pair.get_kind_display()}
+        for pair in pairs
     ]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from photos.models import Photo, PhotoTag, PlaceFollow, Tag
@@ -83,4 +83,4 @@ def count_news(user: AbstractBaseUser) -> int:
 def _fresh(user: AbstractBaseUser) -> PhotoQuerySet:
     """What others added, as far as `user` may see it."""
     seen: PhotoQuerySet = Photo.objects.all().visible_to(user)
-    return seen.alias(by=F("owner_id")).exclude(by=user.pk)
+    return seen.exclude(owner_id=user.pk)

@@ -33,16 +33,19 @@ function start({ dataset }) {
       if (!response.ok) throw new Error(response.statusText);
       draw(map, layer, await response.json(), dataset);
     } catch (error) {
-      if (error.name !== "AbortError") document.getElementById("in-view").textContent = dataset.wordsFailed;
+      const status = document.getElementById("in-view");
+      if (error.name !== "AbortError" && status) status.textContent = dataset.wordsFailed;
     }
   };
   const moved = () => {
     clearTimeout(timer);
     timer = setTimeout(ask, WAIT_MS);
+    const area = document.getElementById("area");
+    if (!area) return; // a small map on another page
     keepView(map);
     const query = new URLSearchParams(dataset.query);
     query.set("bbox", boundsOf(map).join(","));
-    document.getElementById("area").href = `${dataset.gallery}?${query}`;
+    area.href = `${dataset.gallery}?${query}`;
   };
   map.on("moveend", moved);
   moved();
@@ -68,8 +71,8 @@ function keepView(map) {
 
 function draw(map, layer, { in_view: inView, clusters }, dataset) {
   const status = document.getElementById("in-view");
-  const words = status.dataset;
-  status.textContent = inView === 0 ? words.wordsNone : inView === 1 ? words.wordsOne : words.wordsMany.replace("%d", inView.toLocaleString(document.documentElement.lang));
+  const words = status?.dataset;
+  if (status) status.textContent = inView === 0 ? words.wordsNone : inView === 1 ? words.wordsOne : words.wordsMany.replace("%d", inView.toLocaleString(document.documentElement.lang));
   layer.clearLayers();
   const items = [];
   const withPictures = map.getZoom() >= THUMBNAIL_ZOOM || clusters.length <= FEW;
@@ -86,7 +89,7 @@ function draw(map, layer, { in_view: inView, clusters }, dataset) {
     marker.addTo(layer);
     if (cluster.inside && items.length < MAX_LISTED) items.push(itemOf(cluster, target, marker, dataset));
   }
-  document.getElementById("list").replaceChildren(...items);
+  document.getElementById("list")?.replaceChildren(...items);
 }
 
 // on the copy of the world that is looked at
