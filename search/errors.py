@@ -11,3 +11,7 @@ class SearchError(Exception):
 
 class RequestLostError(SearchError):
     """Another worker owns the request now, or it was purged: whatever was found must not be written."""
+
+
+class QuestionError(SearchError):
+    """A question that cannot be asked like this; the message names the parameter and what is possible."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from photos.vision.types import Verification
 from search.types import Candidate, Match
@@ -46,6 +47,28 @@ def _rank_key(match: Match) -> tuple[float, int, float, int]:
 def _inliers(match: Match) -> int:
     verification = match.verification
     return verification.fundamental_inliers + verification.homography_inliers if verification else 0
+
+
+def fuse_with_words(pictured: Sequence[Candidate], worded: Sequence[Candidate], *, share: float) -> list[Candidate]:
+    """Return both rankings as one, best first: late fusion of picture and words.
+
+    The cosines of words are small and close together, so they are stretched: the best of `worded` counts 1, the last
+    0, as does a photo that is not among them. The similarity is `(1 - share) * picture + share * words`; a photo that
+    only the words found is as like the picture as the least like that the picture found.
+    """
+    stretched = _stretch({one.photo_id: one.similarity for one in worded})
+    least = min((one.similarity for one in pictured), default=0.0)
+    by_id = {one.photo_id: replace(one, similarity=least) for one in worded}
+    by_id |= {one.photo_id: one for one in pictured}
+    return rank_candidates(
+        replace(one, similarity=(1.0 - share) * one.similarity + share * stretched.get(one.photo_id, 0.0))
+        for one in by_id.values()
+    )
+
+
+def _stretch(similarities: Mapping[int, float]) -> dict[int, float]:
+    low, high = min(similarities.values(), default=0.0), max(similarities.values(), default=0.0)
+    return {key: (value - low) / (high - low) if high > low else 1.0 for key, value in similarities.items()}
 
 
 def rank_candidates(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -15,14 +15,19 @@ from search.calibration import PlacePrior, read_prior
 from search.candidates import SIMILAR, Likeness, Weights, find_candidates
 from search.clock import StageClock
 from search.questions import PictureSource, describe_query, query_of_photo, read_picture, segment_boxes
-from search.ranking import choose_for_verification, merge_verifications
+from search.ranking import choose_for_verification, fuse_with_words, merge_verifications
 from search.types import Candidate, Filters, Match, Progress, Query, SearchResult, SegmentMatch
 from search.verification import verify_photos
 
 DEFAULT_LIMIT: Final = 10
 MAX_LIMIT: Final = 50
-VERIFIED: Final = 20
-"""So many of the best candidates are verified geometrically."""
+VERIFIED: Final = 40
+"""So many of the best candidates are verified geometrically, as far as the time suffices."""
+
+FUSED: Final = 100
+"""So many candidates by the picture are united with as many by words."""
+
+WORDS_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +121,27 @@ def find_matches(
     prior: PlacePrior,
     weights: Weights | None = None,
     likeness: Likeness = SIMILAR,
+    words: Query | None = None,
     verified: int = VERIFIED,
     clock: StageClock | None = None,
 ) -> list[Match]:
-    """Return the matches of a query, best first: at least the `verified` ones, at most `limit` if that is more."""
+    """Return the matches of a query, best first: at least the `verified` ones, at most `limit` if that is more.
+
+    `words` ask beside the picture: half of the similarity is theirs (`search.ranking.fuse_with_words`).
+    """
     clock = clock or StageClock()
     clock("searching")
     wanted = max(limit, verified)
-    candidates = find_candidates(query, space=space, viewer=viewer, limit=wanted, weights=weights, likeness=likeness)
+    if words is None:
+        candidates = find_candidates(
+            query, space=space, viewer=viewer, limit=wanted, weights=weights, likeness=likeness
+        )
+    else:
+        both = (
+            find_candidates(one, space=space, viewer=viewer, limit=FUSED, weights=weights, likeness=likeness)
+            for one in (query, words)
+        )
+        candidates = fuse_with_words(*both, share=WORDS_SHARE)[:wanted]
     clock("verifying")
     chosen = choose_for_verification(candidates, verified)
     verifications = verify_photos(query.local_features, chosen, prior=prior)
