@@ -12,6 +12,7 @@ from photos.models import Photo
 from search.charts import BOTTOM, HEIGHT, TOP, draw_columns, draw_lines, nice_top
 from search.evaluation import accuracy
 from search.models import EvaluationReport, ReportState
+from search.services import VERIFIED
 from search.telling_accuracy import percent
 from tests.search.gallery import add_photo, make_space
 
@@ -106,7 +107,7 @@ def test_the_json_holds_numbers_and_no_photo(client, space):
     assert "attachment" in response["Content-Disposition"]
     told = response.json()
     assert told["results"]["n"] == 3
-    assert told["settings"]["verified"] == 20
+    assert told["settings"]["verified"] == VERIFIED
     text = json.dumps(told)
     assert "-40.0" not in text
     assert str(photos[0].uuid) not in text
@@ -131,7 +132,7 @@ def test_a_private_photo_is_on_no_visitors_map(client, space):
     outcome = {"answer": [12.3456, 65.4321], "radius_m": 60.0, "error_m": 1.0, "probability": 0.9, "is_held": True}
     for row in report.trials.all():
         rests_on = [photo.pk] if row.photo_id == other.pk else [other.pk]
-        row.record = {**row.record, "outcome": outcome | {"rests_on": rests_on}}
+        row.record = {**(row.record or {}), "outcome": outcome | {"rests_on": rests_on}}
         row.save()
     page = read(client)
     assert "12.3456" not in page
