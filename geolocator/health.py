@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from photos.models import DescriptionGap, EmbeddingSpace
 from photos.models.embedding import SpaceState
+from photos.services import model_news
 
 _LEAST_FREE_BYTES = 256 * 1024 * 1024
 _LIMIT_S = 1.5
@@ -29,8 +30,10 @@ Check = dict[str, Any]
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers. Asks nothing of anybody else."""
-    return JsonResponse({"status": "ok"})
+    """The process answers. Asks nothing of anybody else; says what is being done about models, where it is."""
+    news = model_news.current()
+    told = {"models": {"stage": news.stage, "space": news.space, "percent": news.percent}} if news else {}
+    return JsonResponse({"status": "ok", **told})
 
 
 @require_safe

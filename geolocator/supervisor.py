@@ -67,6 +67,10 @@ class Supervisor:
         """Run one more part, from the next look on."""
         self._running.append(_Running(part))
 
+    def has(self, name: str) -> bool:
+        """Say whether a part of that name runs, or is to be started again."""
+        return any(running.part.name == name for running in self._running)
+
     def say(self, name: str, line: str) -> None:
         """Print one line under a name, in the manner of the parts' own lines."""
         prefix = f"{name:<11} | "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
@@ -76,10 +76,17 @@ def ensure_default_space() -> EmbeddingSpace:
         return activate_space(space or create_space(slug), force=True)
 
 
-def create_space(slug: str, *, encoder: str | None = None, segmenter: str | None = None) -> EmbeddingSpace:
+def create_space(
+    slug: str,
+    *,
+    encoder: str | None = None,
+    segmenter: str | None = None,
+    digests: Mapping[str, str] | None = None,
+) -> EmbeddingSpace:
     """Make a space in the state "building"; the reconciler sees to it that every photo gets described in it.
 
-    `encoder` is the registry's slug, by default the space's own; `segmenter` the one that goes with it. Raises
+    `encoder` is the registry's slug, by default the space's own; `segmenter` the one that goes with it; `digests`
+    are the SHA-256 of the weight files that it is made with, by their names. Raises
     `UnknownModelError`, and `SpaceStateError` where the slug is taken.
     """
     encoder = encoder or slug
@@ -95,7 +102,7 @@ def create_space(slug: str, *, encoder: str | None = None, segmenter: str | None
             encoder=encoder,
             segmenter=segmenter,
             dimensions=spec.dimensions,
-            spec=dataclasses.asdict(spec),
+            spec=dataclasses.asdict(spec) | ({"digests": dict(digests)} if digests else {}),
         )
         vectors.create_partitions(space)
         if spec.has_text:

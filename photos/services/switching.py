@@ -79,11 +79,21 @@ def rehearse(plan: SpacePlan, *, own_weights: bool = False) -> None:
 
 
 def start_space(plan: SpacePlan) -> EmbeddingSpace:
-    """Return the plan's space; where it is not there yet, make it and ring for the photos to be described in it."""
+    """Return the plan's space; where it is not there yet, make it and ring for the photos to be described in it.
+
+    The digests of its weights are kept with it. Raises `SpaceStateError` where there is a space of other weights:
+    vectors of different weights never mix.
+    """
+    digests = {file.name: weights.digest_of(weights.require(file)) for file in plan.files}
     space = find_space(plan.slug)
     if space is None:
-        space = create_space(plan.slug, encoder=plan.encoder, segmenter=plan.segmenter)
+        space = create_space(plan.slug, encoder=plan.encoder, segmenter=plan.segmenter, digests=digests)
         indexing.reconcile()
+    known = space.spec.get("digests", {})
+    if other := sorted(name for name, digest in digests.items() if known.get(name, digest) != digest):
+        raise SpaceStateError(
+            f"the space {plan.slug!r} was made with other weights ({', '.join(other)}); bring those back, or retire it"
+        )
     return space
 
 

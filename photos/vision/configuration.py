@@ -33,6 +33,7 @@ _LISTS: Final = {"linear_adaptations", "open_clip_models", "owlv2_prompts"}
 _TOLD_BY_SLUGS: Final = {
     *_PATHS,
     "linear_adaptations",
+    "model_mirror",
     "open_clip_models",
     "vision_engine",
     "dinov2_lora_rank",
@@ -44,14 +45,15 @@ _TOLD_BY_SLUGS: Final = {
 class Configuration:
     """Where weights are, what computes, and how pictures are segmented.
 
-    `model_dir` is a folder; `points_per_side` 0 chooses 16 on a CPU and 32 on a GPU; the thresholds and
-    `min_segment_size`, a share of the picture, are in 0..1; `open_clip_models` are more encoders, "name:tag" each as
-    open_clip lists them; `dinov2_lora_weights` is an adapter's folder or file, whose rank and alpha are told where
-    they are not 0; `linear_adaptations` are layers behind encoders, "encoder=file" each; `owlv2_prompts` name the
-    objects to be found, any where there are none. Raises `VisionError` for a value outside.
+    `model_dir` is a folder, `model_mirror` the address of one to fetch from; `points_per_side` 0 chooses 16 on a CPU
+    and 32 on a GPU; the thresholds and `min_segment_size`, a share of the picture, are in 0..1; `open_clip_models` are
+    more encoders, "name:tag" each as open_clip lists them; `dinov2_lora_weights` is an adapter's folder or file, whose
+    rank and alpha are told where they are not 0; `linear_adaptations` are layers behind encoders, "encoder=file" each;
+    `owlv2_prompts` name the objects to be found, any where there are none. Raises `VisionError` for a value outside.
     """
 
     model_dir: Path
+    model_mirror: str = ""
     vision_engine: str = "auto"
     sam_model_type: str = "vit_b"
     points_per_side: int = 0
@@ -76,6 +78,8 @@ class Configuration:
         for name, (_kind, least, most) in _NUMBERS.items():
             if not least <= getattr(self, name) <= most:
                 raise VisionError(f"{name.upper()}={getattr(self, name)!r} must be between {least:g} and {most:g}")
+        if self.model_mirror and not self.model_mirror.startswith(("http://", "https://")):
+            raise VisionError(f"MODEL_MIRROR={self.model_mirror!r} must be an http or https address")
         for pair in self.open_clip_models:
             if len([part for part in pair.split(":") if part]) != 2:
                 raise VisionError(f"OPEN_CLIP_MODELS has {pair!r}; write name:tag, as in ViT-B-16:laion2b_s34b_b88k")

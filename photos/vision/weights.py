@@ -15,6 +15,7 @@ import queue
 import shutil
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,12 @@ def path_of(file: WeightFile) -> Path:
     return model_dir() / file.name
 
 
+def url_of(file: WeightFile) -> str:
+    """Return where the file is fetched from: the configuration's mirror, if there is one, else its publisher."""
+    mirror = configuration.current().model_mirror
+    return f"{mirror.rstrip('/')}/{urllib.parse.quote(file.name)}" if mirror else file.url
+
+
 def is_present(file: WeightFile) -> bool:
     """Say whether the file is there in full; its digest is not looked at."""
     return path_of(file).is_file()
@@ -62,8 +69,8 @@ def hint(file: WeightFile) -> str:
     """Return what a person can do to get the file."""
     size = f" ({file.size / 1e6:.0f} MB)" if file.size else ""
     return (
-        f"With a network: `manage.py models fetch {file.name}`. Without: download {file.url}{size} elsewhere and copy "
-        f"it to {path_of(file)}."
+        f"With a network: `manage.py models fetch {file.name}`. Without: download {url_of(file)}{size} elsewhere "
+        f"and copy it to {path_of(file)}."
     )
 
 
@@ -73,10 +80,18 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def pinned_digest(file: WeightFile) -> str:
+    """Return the SHA-256 that the file has to have: its own `.sha256` file's, if there is one, else the publisher's.
+
+    Nothing where neither is known. Who keeps weights of their own puts their digest there.
+    """
+    return _own_digest(path_of(file)) or file.sha256
+
+
 def verify(file: WeightFile) -> None:
     """Read the whole file; raises `WeightsMissingError` or `WeightsCorruptError`."""
     path = require(file)
-    _check(path, file, known=file.sha256 or _first_digest(path))
+    _check(path, file, known=pinned_digest(file))
 
 
 def fetch(file: WeightFile, *, progress: Progress | None = None, timeout_s: float = TIMEOUT_S) -> Path:
@@ -97,7 +112,7 @@ def fetch(file: WeightFile, *, progress: Progress | None = None, timeout_s: floa
         except WeightsCorruptError:
             part.unlink()
             raise
-        if not file.sha256:
+        if not pinned_digest(file):
             _pin(path).write_text(digest + "\n", encoding="ascii")
         part.replace(path)
     return path
@@ -149,7 +164,7 @@ def _check(path: Path, file: WeightFile, *, known: str) -> str:
     digest = digest_of(path)
     if known and digest != known:
         raise WeightsCorruptError(
-            f"{file.name} has the SHA-256 {digest}, expected {known}; delete it and fetch it again from {file.url}"
+            f"{file.name} has the SHA-256 {digest}, expected {known}; delete it and fetch it again from {url_of(file)}"
         )
     return digest
 
@@ -158,8 +173,10 @@ def _pin(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def _first_digest(path: Path) -> str:
-    return _pin(path).read_text(encoding="ascii").strip() if _pin(path).is_file() else ""
+def _own_digest(path: Path) -> str:
+    """Return what the file beside says: nothing, or the digest as `sha256sum` writes it."""
+    words = _pin(path).read_text(encoding="ascii").split() if _pin(path).is_file() else []
+    return words[0].lower() if words else ""
 
 
 @contextmanager
@@ -174,15 +191,15 @@ def _download(file: WeightFile, part: Path, progress: Progress | None, timeout_s
     """Fill `part` and return the digest that is expected: the pinned one, else the server's, else none."""
     there = part.stat().st_size if part.is_file() else 0
     headers = {"User-Agent": "geolocator"} | ({"Range": f"bytes={there}-"} if there else {})
-    request = urllib.request.Request(file.url, headers=headers)  # noqa: S310 - our own table of addresses
+    request = urllib.request.Request(url_of(file), headers=headers)  # noqa: S310 - our own table of addresses, or the operator's mirror
     try:
         with _open_within(request, timeout_s) as response:
             resumed = response.status == 206
             _receive(response, part, there if resumed else 0, file, progress)
-            return file.sha256 or _digest_in(response)
+            return pinned_digest(file) or _digest_in(response)
     except urllib.error.HTTPError as exc:
         if exc.code == 416:  # nothing left to send: all of it is there already
-            return file.sha256
+            return pinned_digest(file)
         raise _unreachable(file, f"the server answered {exc.code} {exc.reason}") from exc
     except urllib.error.URLError as exc:
         raise _unreachable(file, str(exc.reason)) from exc
@@ -236,7 +253,7 @@ def _receive(response: HTTPResponse, part: Path, start: int, file: WeightFile, p
 
 
 def _copy(response: HTTPResponse, out: BinaryIO, done: int, total: int, progress: Progress | None) -> int:
-    while block := response.read(_BLOCK):
+    while block := response.read1(_BLOCK):  # what has come so far: a slow line is seen to move
         out.write(block)
         done += len(block)
         if progress:

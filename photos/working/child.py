@@ -29,6 +29,7 @@ _TTL_S: Final = 30
 """How long Redis remembers an idle worker; it asks for work anew twice in that time."""
 
 _PAUSE_S: Final = 1.0
+_POLITENESS: Final = 5
 _LOOK_AT_PARENT_EVERY_S: Final = 0.5
 _GRACE_S: Final = 3.0
 
@@ -85,6 +86,12 @@ def _work_once(queue: QueueName, *, burst: bool) -> bool:
     except (RedisError, OSError) as exc:
         logger.warning("%s: Redis does not answer (%s); trying again", queue, exc)
     return worker is not None and worker.ending
+
+
+def give_way(queue: QueueName) -> None:
+    """Let what people wait for come before the backlog, where both run on one machine."""
+    if queue == "index":
+        os.nice(_POLITENESS)
 
 
 def end_with_parent(parent: int) -> None:

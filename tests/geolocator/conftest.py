@@ -96,5 +96,5 @@ def wait_until(condition: Callable[[], object], *, timeout_s: float = 20.0) -> N
 
 
 def own_environment(**more: str) -> dict[str, str]:
-    """The environment without the addresses of this run's servers."""
-    return {name: value for name, value in os.environ.items() if name not in NOT_OURS} | more
+    """The environment without the addresses of this run's servers, and without switching models unless asked."""
+    return {name: value for name, value in os.environ.items() if name not in NOT_OURS} | {"MODELS_AUTO": "no"} | more

@@ -38,14 +38,14 @@ def free_port() -> int:
 class Up:
     """One running `up`, and what it says."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, **environment: str) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self.said = ""
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
             cwd=PROJECT,
-            env=own_environment(DATA_DIR=str(folder), PORT=str(port)),
+            env=own_environment(DATA_DIR=str(folder), PORT=str(port), **environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

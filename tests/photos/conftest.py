@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,14 @@ def no_outage_is_known() -> None:
     from photos.services import availability
 
     availability.forget()
+
+
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small random SAM and CLIP checkpoints, not to be changed."""
+    from tests.photos.networks import write_models
+
+    return write_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

@@ -27,26 +27,22 @@ from photos.models import (
 )
 from photos.services import indexing, spaces, switching, vocabulary
 from photos.vision import registry
-from tests.photos.networks import CLIP_FILE, SAM_FILE, SETTINGS, SPACE, write_models
+from tests.photos.networks import CLIP_FILE, SAM_FILE, SETTINGS, SPACE
 from tests.photos.pictures import jpeg
 from tests.photos.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(scope="session")
-def models_folder(tmp_path_factory):
-    registry.forget_made()
-    return write_models(tmp_path_factory.mktemp("models"))
-
-
 @pytest.fixture
-def networks(models_folder, settings):
+def networks(small_models, settings):
     """The site of this process set up for the small checkpoints."""
-    settings.MODEL_DIR = models_folder
+    if small_models != settings.MODEL_DIR:
+        registry.forget_made()
+    settings.MODEL_DIR = small_models
     for name, value in SETTINGS.items():
         setattr(settings, name, value)
-    return models_folder
+    return small_models
 
 
 def models(*arguments: str) -> str:

@@ -24,8 +24,10 @@ from geolocator.embedded.locks import FileLock
 from geolocator.embedded.news import News
 from geolocator.embedded.paths import lock_dir
 from geolocator.environment import read_int, read_text
+from geolocator.models_part import ModelsPart
 from geolocator.supervisor import Part, Supervisor
 from photos.models import Photo
+from photos.services import automatic_switch
 from photos.services.spaces import advise_on_models
 
 _WEB_OPTIONS = [
@@ -95,6 +97,7 @@ class _Site:
         self._answers = False
         self._sample_state = settings.DATA_DIR / "sample-state"
         self._next_look = 0.0
+        self._models = ModelsPart(supervisor)
 
     def run(self) -> None:
         migrations = startup.prepare_database()
@@ -103,7 +106,7 @@ class _Site:
         self._credentials, self._is_new = startup.ensure_administrator(settings.DATA_DIR, url=self._url)
         if not self._sample_state.exists() and not Photo.objects.exists():
             self._sample_state.write_text("wanted\n", encoding="utf-8")
-        self._advice = advise_on_models()
+        self._advice = "" if automatic_switch.is_wanted() else advise_on_models()
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it is missing
         connections["default"].close()
         with suppress(AttributeError):
@@ -123,6 +126,8 @@ class _Site:
             self._answers = True
             self._announce()
             self._plan_sample()
+        if self._answers:
+            self._models.look()
         for name, text in self._news.read():
             self._supervisor.say(name, text)
         if time.monotonic() >= self._next_look:

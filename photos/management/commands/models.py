@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from typing import Any, Final
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from photos.errors import CollectionError
 from photos.models import EmbeddingSpace
-from photos.services import switching
+from photos.services import automatic_switch, switching
 from photos.services.spaces import remaining_photos, retire_space, space_statistics
 from photos.vision import catalogue, weights
 from photos.vision.commands.fetch import fetch_with_bar
@@ -21,6 +22,8 @@ from photos.vision.types import WeightFile
 
 _LOOK_EVERY_S: Final = 0.5
 _PATIENCE_S: Final = 15.0
+_POLITENESS: Final = 10
+"""Of the automatic switch: visitors' questions come first."""
 
 
 class Command(BaseCommand):
@@ -45,6 +48,7 @@ class Command(BaseCommand):
                 "--own-weights", action="store_true", help="take weight files that are not the pinned ones"
             )
             switch.add_argument("--no-wait", action="store_true", help="leave it building and return")
+        commands.add_parser("auto", help="what `manage.py up` runs: switch to SAM and CLIP, unless that is done")
         retire = commands.add_parser("retire", help="drop a space's vectors for good")
         retire.add_argument("slug")
 
@@ -122,6 +126,14 @@ class Command(BaseCommand):
             raise CommandError(f"there is no space {options['slug']!r}; `manage.py models list` shows them")
         retire_space(space)
         self.stdout.write(f"{space.slug} is retired: its vectors are gone.")
+
+    def _auto(self, _options: dict[str, Any]) -> None:
+        os.nice(_POLITENESS)
+        automatic_switch.run(self._say)
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
 
     def _start(self, options: dict[str, Any]) -> EmbeddingSpace:
         plan = switching.plan_space(options["slug"], encoder=options["encoder"], segmenter=options["segmenter"])

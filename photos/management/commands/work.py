@@ -27,6 +27,7 @@ class Command(BaseCommand):
             self._check(queue)
         elif child_of is not None:
             child.end_with_parent(child_of)
+            child.give_way(queue)
             child.work(queue)
         elif burst:
             indexing.reconcile()
