@@ -115,8 +115,7 @@ def test_a_part_of_the_photo_is_asked_and_the_trail_leads_back(page, collection,
     page.get_by_role("link", name="Search with a part").click()
     region = page.locator("#region")
     region.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('#region .chosen-box path').isConnected")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("networkidle")  # the module that draws has come
     box = region.bounding_box()
     if is_phone(page):
         page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
