@@ -23,6 +23,9 @@ PAGES = Path(__file__).resolve().parent.parent / "docs" / "research"
 _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+OXFORD = ("all_souls_000013", "all_souls_000026", "oxford_002985", "radcliffe_000001")
+
+
 def blocks(page: str) -> list[tuple[str, str]]:
     """Return the language and the text of each block that a reader may run."""
     return [(found[1], found[2]) for found in _BLOCK.finditer((PAGES / page).read_text(encoding="utf-8"))]
@@ -62,6 +65,8 @@ def make_data(folder: Path) -> None:
         make(folder / name)
     for name in ("S1/01a_book/001", "S1/01a_book/002", "S1/01a_book/013", "M/01/001", "S2/02_cup/001"):
         _save(folder / "instre" / f"INSTRE-{name}.jpg", seed=len(name))
+    for seed, name in enumerate([*OXFORD, "all_souls_000051"]):
+        _save(folder / "oxford" / "roxford5k" / "jpg" / f"{name}.jpg", seed=seed, size=(720, 960))
 
 
 def _make_pictures(folder: Path) -> None:
@@ -93,7 +98,7 @@ def _make_training(folder: Path) -> None:
 
 
 def _make_runs(folder: Path) -> None:
-    """Similarities for the pages that measure: those of the search page, of SoIR's and Oxford's made by hand."""
+    """Similarities for the page that measures, as if from the page that searches."""
     instances = list(INSTANCES)
     row = {f"{one}/pos/P{one[-3:]}_00.jpg": 0.9 - 0.1 * place for place, one in enumerate(instances)}
     queries = [f"{one}/query/Q{one[-3:]}_{number:02d}.jpg" for one in instances for number in range(2)]
@@ -102,18 +107,15 @@ def _make_runs(folder: Path) -> None:
     values = np.array([[0.9, 0.8, 0.7]] * len(queries))
     np.savez(folder / "expanded.npz", query_ids=queries, db_ids=list(row), similarities=values, ranks=ranks)
     (folder / "soir.json").write_text(json.dumps({"q": {"b": 0.9, "a": 0.4}}))
-    names = ["all_souls_000013", "all_souls_000026", "oxford_002985", "radcliffe_000001"]
-    oxford = {"all_souls_000051": {name: 0.9 - 0.1 * place for place, name in enumerate(names)}}
-    (folder / "oxford.json").write_text(json.dumps(oxford))
 
 
-def _save(path: Path, *, seed: int) -> None:
+def _save(path: Path, *, seed: int, size: tuple[int, int] = (96, 72)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_jpeg(seed=seed))
+    path.write_bytes(_jpeg(seed=seed, size=size))
 
 
-def _jpeg(*, seed: int) -> bytes:
+def _jpeg(*, seed: int, size: tuple[int, int] = (96, 72)) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).resize((96, 72), Image.Resampling.BICUBIC).save(file, "JPEG")
+    Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(file, "JPEG")
     return file.getvalue()

@@ -70,6 +70,7 @@ def test_what_the_pages_find_is_told(data, capsys):
     for page, expected in (
         ("evaluation.md", r"difference = [-+]\d"),
         ("adaptation.md", r"mAP@1000 = \d"),
+        ("datasets.md", r"roxford5k \(medium\): 1 queries\n\nmAP by trapezes = \d"),
         ("search.md", r"run\.json: 6 queries, 39 neighbours each of 39"),
         ("files.md", r"gallery\.faiss: 39 vectors"),
     ):

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from photos.vision.interchange.soir_files import Annotation, write_anns
 from photos.vision.types import Box
 from search.evaluation import metrics
 from search.evaluation.__main__ import main
+from search.evaluation.datasets.crops import write_crops
+from search.evaluation.datasets.names import translate
 from search.evaluation.datasets.registry import evaluate_dataset, read_dataset
 from search.evaluation.errors import EvaluationError
-from search.evaluation.retrieval import rank
+from search.evaluation.retrieval import Dataset, Query, rank
 from tests.search.ilias_files import make_ilias
 
 
@@ -184,3 +188,69 @@ def test_missing_pictures_are_counted(tmp_path, capsys):
     (tmp_path / "INSTRE-M" / "01" / "001.jpg").touch()
     assert main(["dataset", "instre", str(tmp_path), "--check-pictures"]) == 1
     assert "4 of 5 pictures are missing, for instance" in capsys.readouterr().err
+
+
+def draw(path, size=(120, 90), colour=(10, 200, 30), inner=(20, 30, 50, 40)):
+    """A red picture with a rectangle of another colour: x, y, width, height."""
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[..., 0] = 255
+    x, y, width, height = inner
+    pixels[y : y + height, x : x + width] = colour
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, "JPEG" if path.suffix == ".jpg" else "PNG", quality=95, subsampling=0)
+
+
+def test_objects_are_cut_out_at_their_boxes(tmp_path, capsys):
+    make_instre(tmp_path)
+    draw(tmp_path / "INSTRE-S1/01a_book/013.jpg", inner=(10, 20, 30, 40))
+    draw(tmp_path / "INSTRE-S2/02_cup/001.jpg", inner=(1, 2, 3, 4))
+    command = ["dataset", "instre", str(tmp_path), "--write-crops", str(tmp_path / "crops")]
+    assert main(command) == 0
+    with Image.open(tmp_path / "crops" / "INSTRE-S1/01a_book/013.jpg") as found:
+        assert found.size == (30, 40)
+        assert np.abs(np.asarray(found, np.int16) - (10, 200, 30)).max() < 40
+    made_at = (tmp_path / "crops" / "INSTRE-S2/02_cup/001.jpg").stat().st_mtime_ns
+    assert main(command) == 0
+    assert (tmp_path / "crops" / "INSTRE-S2/02_cup/001.jpg").stat().st_mtime_ns == made_at
+    (tmp_path / "INSTRE-S2/02_cup/001.jpg").unlink()
+    (tmp_path / "crops" / "INSTRE-S2/02_cup/001.jpg").unlink()
+    assert main(command) == 1
+    assert "02_cup/001.jpg cannot be read" in capsys.readouterr().err
+
+
+def test_boxes_that_leave_the_picture_are_cut_at_its_edge(tmp_path):
+    draw(tmp_path / "q.png", size=(50, 40))
+    for number, (box, size) in enumerate([(Box(-5, -5, 20, 20), (15, 15)), (Box(40, 30, 90, 90), (10, 10))]):
+        query = Query("q.png", frozenset("a"), boxes=(box,))
+        data = Dataset("D", (query,), ("a",), lambda one: tmp_path / one, lambda one: tmp_path / one)
+        assert write_crops(data, tmp_path / str(number)) == 1
+        with Image.open(tmp_path / str(number) / "q.png") as found:
+            assert (found.format, found.size) == ("PNG", size)
+    data = replace(data, queries=(replace(query, boxes=(Box(60, 0, 5, 5),)),))
+    with pytest.raises(EvaluationError, match="outside of the picture"):
+        write_crops(data, tmp_path / "out")
+
+
+def test_paths_are_known_for_the_ids_of_their_pictures(tmp_path):
+    make_revisited(tmp_path)
+    data = read_dataset("roxford5k", tmp_path)
+    found = translate({"all_souls_000051.jpg": rank({"jpg/all_souls_000013.jpg": 0.9, "other.jpg": 0.8})}, data)
+    assert found["all_souls_000051"].ids == ("all_souls_000013", "other.jpg")
+    make_google_landmarks(tmp_path)
+    landmarks = read_dataset("google-landmarks", tmp_path)
+    found = translate(
+        {"0/0/a/00af.jpg": rank({"index/0/1/2/0123.jpg": 0.9, "1/2/0123.jpg": 0.8, "89ab": 0.7})}, landmarks
+    )
+    assert found["00af"].ids == ("0123", "0123", "89ab")
+    make_voxdet(tmp_path)
+    voxdet = read_dataset("voxdet-soir", tmp_path)
+    found = translate({"P1/3/rgb/0.png": rank({"P2/images/7.png": 0.9, "images/7.png": 0.5, "7x.png": 0.1})}, voxdet)
+    assert next(iter(found)) == voxdet.queries[0].id
+    assert found[voxdet.queries[0].id].ids == (voxdet.gallery[0], voxdet.gallery[0], "7x.png")
+
+
+def test_a_path_that_names_several_pictures_stays(tmp_path):
+    make_instre(tmp_path)
+    data = read_dataset("instre", tmp_path)
+    found = translate({data.queries[0].id: rank({"001.jpg": 0.9, "002.jpg": 0.8})}, data)
+    assert found[data.queries[0].id].ids == ("001.jpg", "INSTRE-S1/01a_book/002.jpg")

@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from tqdm import tqdm
+
 from photos.vision.interchange.whole_files import whole_file
 from search.evaluation import arguments
+from search.evaluation.datasets.crops import write_crops
+from search.evaluation.datasets.names import translate
 from search.evaluation.datasets.registry import DATASETS, evaluate_dataset, read_dataset
 from search.evaluation.retrieval import Dataset, Query
 from search.evaluation.similarities import read_rankings
@@ -23,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--subset", default="", help="a protocol of revisited Oxford, RoboTools alone, ...")
     parser.add_argument("--write-ids", type=Path, metavar="FOLDER", help="write query_ids.txt and gallery_ids.txt")
+    parser.add_argument("--write-crops", type=Path, metavar="FOLDER", help="cut the queries' objects out, to describe")
     parser.add_argument("--check-pictures", action="store_true", help="look whether all pictures are there")
     arguments.add_run(parser, ks=(), required=False)
 
@@ -33,9 +38,11 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.write(f"{data.name}: {len(data.queries)} queries ({boxed} with boxes), {len(data.gallery)} pictures\n")
     if options.write_ids:
         _write_ids(options.write_ids, data)
+    if options.write_crops:
+        _write_crops(options.write_crops, data)
     status = _check_pictures(data) if options.check_pictures else 0
     if options.similarities:
-        rankings = read_rankings(options.similarities)
+        rankings = translate(read_rankings(options.similarities), data)
         status |= arguments.tell(evaluate_dataset(options.name, data, rankings, ks=options.k), options)
     return status
 
@@ -45,6 +52,12 @@ def _write_ids(folder: Path, data: Dataset) -> None:
     _write_rows(folder / "query_ids.txt", (_query_row(query) for query in data.queries))
     _write_rows(folder / "gallery_ids.txt", ([one] for one in data.gallery))
     sys.stdout.write(f"{folder}: query_ids.txt and gallery_ids.txt\n")
+
+
+def _write_crops(folder: Path, data: Dataset) -> None:
+    with tqdm(total=len(data.queries), unit="query", desc="Cutting out", disable=None) as bar:
+        count = write_crops(data, folder, progress=bar.update)
+    sys.stdout.write(f"{folder}: {count} queries\n")
 
 
 def _query_row(query: Query) -> list[str | int]:
