@@ -128,7 +128,7 @@ def _asked_before(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "parameters": parameters,
         "box_fields": list(zip(BOX_FIELDS, box, strict=True)),
-        "tags_asked": ", ".join([*parameters.get("tags", ()), *parameters.get("tags_any", ())]),
+        "tags_asked": ", ".join(parameters.get("tags", ())),
         "area_asked": ",".join(f"{degrees:.6f}" for degrees in parameters.get("filters", {}).get("bbox", ())),
     }
 

@@ -34,7 +34,9 @@ def read_parameters(form: QueryDict, request: SearchRequest) -> dict[str, Any]:
     if text := form.get("text", "").strip()[:MAX_TEXT]:
         asked["text"] = text
     if tags := list(_read_tags(form)):
-        asked["tags_any" if form.get("tags_any") else "tags"] = tags
+        asked["tags"] = tags
+        if form.get("tags_any"):
+            asked["tags_any"] = True
     if filters := dict(_read_filters(form)):
         asked["filters"] = filters
     return asked
@@ -95,7 +97,7 @@ def _words(parameters: Mapping[str, Any]) -> Iterator[str]:
         yield _("a part of it")
     if "text" in parameters:
         yield _("“%(text)s”") % {"text": parameters["text"]}
-    tags = [*parameters.get("tags", ()), *parameters.get("tags_any", ())]
+    tags = parameters.get("tags", ())
     if tags:
         yield ngettext("tag %(tags)s", "tags %(tags)s", len(tags)) % {"tags": ", ".join(tags)}
     filters = parameters.get("filters", {})

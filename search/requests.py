@@ -26,20 +26,21 @@ from photos.errors import CollectionError
 from photos.intake import read_bytes, upload_limits
 from photos.models import EmbeddingSpace
 from photos.querysets import Viewer
-from photos.services.spaces import active_space
 from photos.vision.errors import VisionError
 from photos.vision.images import inspect_image
 from search import leases
 from search.answers import conclude
+from search.asking import choose_space, investigate_question
 from search.calibration import read_prior
 from search.clock import StageClock
-from search.errors import RequestLostError
+from search.errors import RequestLostError, SearchError
 from search.first_look import look_first, look_to_record
 from search.models import RequestKind, RequestState, SearchRequest
 from search.presentation import present_result
+from search.question import Question
 from search.questions import Picture, read_picture
 from search.records import exif_from_record, exif_to_record, match_from_record, match_to_record
-from search.services import DEFAULT_LIMIT, MAX_LIMIT, investigate
+from search.services import DEFAULT_LIMIT, MAX_LIMIT
 from search.types import Filters, SearchResult
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,8 @@ def submit(
 ) -> SearchRequest:
     """Keep a question with its picture and have it answered; raises `ImageRefused`.
 
-    It belongs to `viewer`, else to the session, else to whoever knows its uuid. `parameters` may hold `limit`;
-    `parent` is the question that this one refines.
+    It belongs to `viewer`, else to the session, else to whoever knows its uuid. `parameters` are those of
+    `search.question`, `parent` is the question that this one refines.
     """
     file = ContentFile(upload) if isinstance(upload, bytes) else upload
     info = inspect_image(read_bytes(file), limits=upload_limits())
@@ -213,7 +214,7 @@ def _settling(request: SearchRequest) -> Iterator[None]:
         logger.info("%s", exc)
     except FileNotFoundError:
         leases.settle(request, _("The picture's file is missing."), permanent=True)
-    except (VisionError, CollectionError) as exc:
+    except (VisionError, CollectionError, SearchError) as exc:
         leases.settle(request, str(exc), permanent=exc.permanent)
     except Exception as exc:
         logger.exception("request %s: attempt %d failed", request.uuid, request.attempts)
@@ -226,10 +227,11 @@ def _settling(request: SearchRequest) -> Iterator[None]:
 def _work_out(request: SearchRequest) -> dict[str, Any]:
     clock = StageClock(partial(leases.note_stage, request))
     clock("reading")
+    asked = Question.from_parameters(request.parameters)
     with request.image.open("rb") as file:
         picture = read_picture(file)
-    _look_first(request, picture)
-    found = investigate(picture.image, viewer=request.owner, limit=limit_of(request), filters=Filters(), clock=clock)
+    _look_first(request, picture, asked)
+    found = investigate_question(asked, viewer=request.owner, picture=picture, limit=MAX_LIMIT, clock=clock)
     clock("locating")
     return {
         "space": found.space.slug,
@@ -240,9 +242,12 @@ def _work_out(request: SearchRequest) -> dict[str, Any]:
     }
 
 
-def _look_first(request: SearchRequest, picture: Picture) -> None:
-    space = active_space()
-    matches = look_first(picture.image, space=space, viewer=request.owner, filters=Filters(), limit=limit_of(request))
+def _look_first(request: SearchRequest, picture: Picture, asked: Question) -> None:
+    """Tell the photos nearest to the whole picture, where that is what is asked."""
+    if asked.box is not None or asked.segment is not None or asked.text:
+        return
+    space, filters = choose_space(asked.space, viewer=request.owner), Filters(collection=asked.all_filters())
+    matches = look_first(picture.image, space=space, viewer=request.owner, filters=filters, limit=asked.limit)
     leases.note_first(request, look_to_record(matches, space))
 
 

@@ -151,7 +151,7 @@ def test_an_error_is_tried_again_and_then_told(asked, settings, monkeypatch):
     def stumble(*_args, **_options):
         raise RuntimeError("the encoder stumbled")
 
-    monkeypatch.setattr(requests, "investigate", stumble)
+    monkeypatch.setattr(requests, "investigate_question", stumble)
     states = []
     for _ in range(settings.INDEX_ATTEMPTS):
         run_request(asked.pk)
@@ -166,7 +166,7 @@ def test_a_stopped_worker_does_not_cost_an_attempt(asked, monkeypatch):
     def stop(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(requests, "investigate", stop)
+    monkeypatch.setattr(requests, "investigate_question", stop)
     with pytest.raises(KeyboardInterrupt):
         run_request(asked.pk)
     asked.refresh_from_db()
@@ -218,14 +218,14 @@ def test_the_limit_is_kept_in_bounds(town):
 
 def test_a_first_look_is_told_while_the_rest_is_worked_out(asked, town, monkeypatch):
     seen = []
-    investigate = requests.investigate
+    investigate = requests.investigate_question
 
     def look_on(*args, **options):
         asked.refresh_from_db()
         seen.append(requests.read_first_result(asked, viewer=None))
         return investigate(*args, **options)
 
-    monkeypatch.setattr(requests, "investigate", look_on)
+    monkeypatch.setattr(requests, "investigate_question", look_on)
     assert requests.read_first_result(asked, viewer=None) is None
     assert run_request(asked.pk)
     (first,) = seen
