@@ -117,7 +117,7 @@ def explain(query: Query, *, space: EmbeddingSpace, viewer: Viewer, limit: int) 
 
 def _fetch(statement: sql.Composed, parameters: Mapping[str, Any]) -> list[Any]:
     with vectors.binary_cursor() as cursor:
-        return cursor.execute(statement, parameters).fetchall()
+        return cursor.execute(statement, parameters, binary=True).fetchall()
 
 
 def _candidate(row: tuple[Any, ...], segments: Sequence[QuerySegment]) -> Candidate:
@@ -166,7 +166,15 @@ def _statement(
         "softness": SOFTNESS,
     }
     seeking = [name for name, one in asked.items() if one in telling]
-    statement = build_statement(space, photos=photos, asked=list(asked), seeking=seeking, best_of=best_of)
+    statement = build_statement(
+        space,
+        photos=photos,
+        asked=list(asked),
+        seeking=seeking,
+        best_of=best_of,
+        with_parts=bool(asked) or likeness.part_worth is not None,
+        with_tags=bool(query.tags),
+    )
     return statement, parameters
 
 

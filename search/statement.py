@@ -18,18 +18,24 @@ _WHOLE: Final = sql.Placeholder("query")
 
 
 def build_statement(
-    space: EmbeddingSpace, *, photos: sql.Composable, asked: Sequence[str], seeking: Sequence[str], best_of: int
+    space: EmbeddingSpace,
+    *,
+    photos: sql.Composable,
+    asked: Sequence[str] = (),
+    seeking: Sequence[str] = (),
+    best_of: int = 1,
+    with_parts: bool = True,
+    with_tags: bool = True,
 ) -> sql.Composed:
     """Return the statement for the photos of a query set.
 
     `asked` names the parameters of the query's segments, `seeking` those among them that look for candidates; the
-    query as a whole is the parameter `query`.
+    query as a whole is the parameter `query`. Without `with_parts` only wholes are compared.
     """
     seeker = sql.SQL("seeking.vector")
-    return sql.SQL(_STATEMENT).format(
+    return sql.SQL(_text(with_parts=with_parts, with_tags=with_tags)).format(
         photos=photos,
         seeking=_seeking(seeking),
-        asked=sql.Literal(len(asked)),
         space=sql.Literal(space.pk),
         partition=sql.Literal(vectors.partition_name(vectors.PHOTO_TABLE, space)),
         nearest_photos=vectors.photo_order_sql(space, _WHOLE),
@@ -46,7 +52,19 @@ def build_statement(
         most_like_part=_greatest("like_{0}", asked),
         most_like_whole=_greatest("wholes.like_{0}", asked),
         forth=sql.SQL(_BEST_FORTH) if best_of < len(asked) else _forth(asked),
+        overlap=sql.SQL("coalesce(tags.overlap, 0.0)" if with_tags else "0.0::float8"),
+        tagged=sql.SQL("LEFT JOIN tags USING (photo_id)" if with_tags else ""),
     )
+
+
+def _text(*, with_parts: bool, with_tags: bool) -> str:
+    """Put together what is needed: planning the rest would cost milliseconds."""
+    near = [_NEAR_WHOLES, _NEAR_PARTS] if with_parts else [_NEAR_WHOLES]
+    tables = [_SEEKING] if with_parts else []
+    tables += [_COUNTED, f"candidates AS MATERIALIZED ({' UNION '.join(near)})", _WHOLES]
+    tables += [_TAGS] if with_tags else []
+    tables += [_PARTS] if with_parts else []
+    return f"WITH {', '.join(tables)} {_EXPLAINED if with_parts else _BY_WHOLES}"
 
 
 def _seeking(names: Sequence[str]) -> sql.Composed:
@@ -95,8 +113,9 @@ _BEST_FORTH: Final = """(
 # The branches of `candidates` that do not apply are one-time filters that are false: they cost nothing.
 # How many candidates there will be is beyond the planner's guess: the laterals keep it from scanning the whole space.
 # A best likeness is found again by its value, which is the very same number, to tell the segment that has it.
-_STATEMENT: Final = """
-WITH seeking (place, vector) AS MATERIALIZED ({seeking}),
+_SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"
+
+_COUNTED: Final = """
 sized AS MATERIALIZED (
     SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(reltuples, 0)))::bigint AS few
     FROM pg_class WHERE oid = {partition}::regclass
@@ -106,8 +125,9 @@ allowed AS MATERIALIZED (
 ),
 counted AS MATERIALIZED (
     SELECT count(*) <= %(exact)s AS compare_all, count(*) <= (SELECT few FROM sized) AS filter_first FROM allowed
-),
-candidates AS MATERIALIZED (
+)"""
+
+_NEAR_WHOLES: Final = """
     (SELECT photo_id FROM allowed WHERE (SELECT compare_all FROM counted))
     UNION
     (SELECT e.photo_id
@@ -121,8 +141,9 @@ candidates AS MATERIALIZED (
     (SELECT e.photo_id
      FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
      WHERE e.space_id = {space} AND (SELECT NOT filter_first FROM counted)
-     ORDER BY {nearest_photos} LIMIT %(near)s)
-    UNION
+     ORDER BY {nearest_photos} LIMIT %(near)s)"""
+
+_NEAR_PARTS: Final = """
     (SELECT near.photo_id
      FROM seeking CROSS JOIN LATERAL (
          SELECT s.photo_id
@@ -139,15 +160,33 @@ candidates AS MATERIALIZED (
          WHERE e.space_id = {space}
          ORDER BY {nearest_wholes} LIMIT %(near_segments)s
      ) AS near
-     WHERE seeking.place > 0 AND (SELECT NOT filter_first FROM counted))
-),
+     WHERE seeking.place > 0 AND (SELECT NOT filter_first FROM counted))"""
+
+_WHOLES: Final = """
 wholes AS MATERIALIZED (
     SELECT e.photo_id, {photo_similarity} AS similarity{photo_likeness}
     FROM candidates CROSS JOIN LATERAL (
         SELECT photo_id, vector FROM photos_photoembedding
         WHERE space_id = {space} AND photo_id = candidates.photo_id LIMIT 1
     ) AS e
-),
+)"""
+
+_TAGS: Final = """
+tags AS (
+    SELECT pt.photo_id, count(DISTINCT t.slug)::float / cardinality(%(tags)s::text[]) AS overlap
+    FROM wholes JOIN photos_phototag pt ON pt.photo_id = wholes.photo_id JOIN photos_tag t ON t.id = pt.tag_id
+    WHERE t.slug = ANY(%(tags)s::text[])
+    GROUP BY pt.photo_id
+)"""
+
+_BY_WHOLES: Final = """
+SELECT photo_id, %(whole_share)s * similarity + %(tag_share)s * {overlap} AS score, similarity, NULL::float8, {overlap},
+       '{{}}'::int[], '{{}}'::int[], '{{}}'::float8[], '{{}}'::float8[]
+FROM wholes {tagged}
+ORDER BY score DESC, photo_id LIMIT %(limit)s
+"""
+
+_PARTS: Final = """
 parts AS MATERIALIZED (
     SELECT s.photo_id, s.rank, {part_similarity} AS similarity{part_likeness}
     FROM wholes CROSS JOIN LATERAL (
@@ -193,17 +232,11 @@ weighed AS MATERIALIZED (
     GROUP BY asked.place
 ),
 weights (of) AS MATERIALIZED (SELECT array_agg(weight ORDER BY place) FROM weighed),
-tags AS (
-    SELECT pt.photo_id, count(DISTINCT t.slug)::float / cardinality(%(tags)s::text[]) AS overlap
-    FROM wholes JOIN photos_phototag pt ON pt.photo_id = wholes.photo_id JOIN photos_tag t ON t.id = pt.tag_id
-    WHERE t.slug = ANY(%(tags)s::text[])
-    GROUP BY pt.photo_id
-),
 scored AS MATERIALIZED (
-    SELECT found.photo_id, found.best, part_of.whole, part_of.segment, coalesce(tags.overlap, 0.0) AS overlap,
+    SELECT found.photo_id, found.best, part_of.whole, part_of.segment, {overlap} AS overlap,
            %(whole_share)s * part_of.whole + %(segment_share)s * coalesce(part_of.segment, 0.0)
-               + %(tag_share)s * coalesce(tags.overlap, 0.0) AS score
-    FROM found CROSS JOIN weights LEFT JOIN tags USING (photo_id)
+               + %(tag_share)s * {overlap} AS score
+    FROM found CROSS JOIN weights {tagged}
         CROSS JOIN LATERAL (
             SELECT greatest(found.whole, %(part_worth)s::float8 * found.part) AS whole,
                    (1 - %(backward_share)s) * {forth} + %(backward_share)s * found.back AS segment
@@ -224,7 +257,9 @@ explained AS (
            array_agg(similarity ORDER BY place) AS similarities,
            array_agg(weight ORDER BY place) AS weights
     FROM matches JOIN weighed USING (place) GROUP BY photo_id
-)
+)"""
+
+_EXPLAINED: Final = """
 SELECT photo_id, score, whole, segment, overlap, coalesce(places, '{{}}'), coalesce(photo_ranks, '{{}}'),
        coalesce(similarities, '{{}}'), coalesce(weights, '{{}}')
 FROM scored LEFT JOIN explained USING (photo_id)
