@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from photos.vision.interchange.soir_files import read_anns
 from search.evaluation.errors import EvaluationError
 from search.evaluation.knn import gather_rows, search_exact, search_expanded
 from search.evaluation.plain_pickle import read_pickle
@@ -177,6 +179,53 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path, monkeypatch):
     with pytest.raises(EvaluationError, match=r"it would make subprocess\.check_call"):
         read_rankings(tmp_path / "s.pkl")
     assert not (tmp_path / "made").exists()
+
+
+class _Calls:
+    def __init__(self, *call):
+        self._call = call
+
+    def __reduce__(self):
+        return self._call
+
+
+def test_bytes_are_never_taken_for_addresses(tmp_path):
+    hostile = _Calls(np.ndarray, ((1,), np.dtype("O"), b"\x10\x20\x30\x40\x50\x60\x70\x00"))
+    (tmp_path / "s.pkl").write_bytes(pickle.dumps(hostile))
+    assert read_pickle(tmp_path / "s.pkl").size == 0
+    torch.save({"a": {"ins": hostile}}, tmp_path / "anns.pt")
+    (found,) = read_anns(tmp_path / "anns.pt")["a"].instances
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros(1, [("a", "O")]), np.zeros(2, [("a", "f4"), ("b", "i4")]), np.array(["2020-01-01"], "M8[D]")],
+)
+def test_arrays_of_anything_but_numbers_text_and_objects_are_refused(tmp_path, array):
+    (tmp_path / "s.pkl").write_bytes(pickle.dumps(array))
+    with pytest.raises(EvaluationError, match="is not read"):
+        read_pickle(tmp_path / "s.pkl")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4),
+        np.asfortranarray(np.arange(12, dtype=">i4").reshape(3, 4)),
+        np.array(["é", "longer"]),
+        np.array([b"a", b"bc"]),
+        np.array([["x", None], [1, (2, 3)]], object),
+        np.array(3.5, np.float16),
+        np.zeros((0, 4), bool),
+    ],
+)
+def test_arrays_come_back_as_they_were(tmp_path, array, protocol):
+    (tmp_path / "s.pkl").write_bytes(pickle.dumps({"a": [array]}, protocol=protocol))
+    found = read_pickle(tmp_path / "s.pkl")["a"][0]
+    np.testing.assert_array_equal(found, array)
+    assert found.dtype == array.dtype
 
 
 @pytest.mark.parametrize("protocol", range(6))

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from photos.vision.errors import InterchangeError, MissingDependencyError
+from photos.vision.interchange.plain_arrays import MAKERS, to_values
 from photos.vision.interchange.whole_files import whole_file
 from photos.vision.masks import Mask
 
@@ -198,8 +199,8 @@ def _load(path: Path) -> dict[str, Mapping[str, Any]]:
     if not path.is_file():
         raise InterchangeError(f"there is no file {path}")
     try:
-        with torch.serialization.safe_globals(_numpy_types()):
-            found = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([(make, name) for name, make in MAKERS.items()]):
+            found = to_values(torch.load(path, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as exc:
         raise InterchangeError(f"{path} holds more than plain dictionaries, numbers and arrays, or is broken") from exc
     if not isinstance(found, dict) or not all(isinstance(one, Mapping) for one in found.values()):
@@ -210,14 +211,6 @@ def _load(path: Path) -> dict[str, Mapping[str, Any]]:
 def _save(path: Path, pictures: dict[str, dict[str, Any]]) -> None:
     with whole_file(path) as temporary:
         _torch().save(pictures, temporary)
-
-
-def _numpy_types() -> list[Any]:
-    """Return what numpy's numbers and arrays are made with, under their names of numpy 1 and 2."""
-    makers = {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}
-    modules = ("numpy.core.multiarray", "numpy._core.multiarray")
-    named = [(maker, f"{module}.{name}") for module in modules for name, maker in makers.items()]
-    return [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in np.typecodes["AllInteger"] + "?efd"}, *named]
 
 
 def _torch() -> Any:
