@@ -15,6 +15,8 @@ from django.db.models.functions import Abs, ASin, Cos, Greatest, Least, Radians,
 EARTH_RADIUS_M: Final = 6_371_008.8
 HALF_CIRCUMFERENCE_M: Final = math.pi * EARTH_RADIUS_M
 MAX_CORNERS: Final = 500
+WIDE_DEGREES: Final = 20.0
+"""PostgreSQL takes every box for a small one; of one wider than this it should know how much lies inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,19 @@ class BoundingBox:
     def condition(self, prefix: str) -> Q:
         inside = Q()
         for part in self.parts():
+            if part.east - part.west > WIDE_DEGREES:
+                inside |= part._compared(prefix)
+                continue
             corners = [_point(part.west, part.south), _point(part.east, part.north)]
             inside |= Q(_lies_in(prefix, Func(*corners, function="box")))
         return _placed(prefix) & inside
+
+    def _compared(self, prefix: str) -> Q:
+        longitude, latitude = f"{prefix}longitude", f"{prefix}latitude"
+        return Q(
+            **{f"{longitude}__gte": self.west, f"{longitude}__lte": self.east},
+            **{f"{latitude}__gte": self.south, f"{latitude}__lte": self.north},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, QueryDict
 from django.utils.dateparse import parse_date
 from django.utils.http import urlencode
 
-from photos.filters import BoundingBox, PhotoFilters
-from photos.models import Photo, PhotoState, PhotoTag, Tag
+from photos.areas import BoundingBox, Circle
+from photos.filters import PhotoFilters
+from photos.models import Photo, PhotoState, PhotoTag, Tag, Visibility
 from photos.querysets import PhotoQuerySet, Viewer, is_curator
 
 YES_NO = {"yes": True, "no": False}
@@ -38,18 +39,31 @@ class Asked:
     taken_until: date | None = None
     located: bool | None = None
     box: BoundingBox | None = None
+    circle: Circle | None = None
+    mine: bool = False
+    visibility: str = ""
     state: str = ""
     chosen: tuple[uuid.UUID, ...] = ()
 
     def photos(self, viewer: Viewer) -> PhotoQuerySet:
         """Return the photos that fit and that `viewer` may see."""
-        plain = PhotoFilters(text=self.text, box=self.box, has_location=self.located, state=self.state)
+        plain = PhotoFilters(
+            text=self.text,
+            box=self.box,
+            circle=self.circle,
+            taken_from=_midnight(self.taken_from) if self.taken_from else None,
+            taken_until=_midnight(self.taken_until, later=True) if self.taken_until else None,
+            owner="me" if self.mine else None,
+            visibility=self.visibility,
+            state=self.state,
+            has_location=self.located,
+        )
         photos = plain.apply(Photo.objects.all().visible_to(viewer), viewer=viewer)
         for group in self._tag_groups():
             photos = photos.filter(Exists(PhotoTag.objects.filter(photo=OuterRef("pk"), tag__in=group)))
         if self.chosen:
             photos = photos.filter(uuid__in=self.chosen)
-        return photos.filter(self._taken())
+        return photos
 
     def _tag_groups(self) -> list[list[int]]:
         """Return sets of tag ids: a photo needs one of each. Looked up first, so that PostgreSQL knows how common."""
@@ -60,14 +74,6 @@ class Asked:
             words = [[pk for group in words for pk in group]]
         return [*words, *([[known[self.place]] if self.place in known else []] if self.place else [])]
 
-    def _taken(self) -> Q:
-        taken = Q()
-        if self.taken_from is not None:
-            taken &= Q(taken_at__gte=_midnight(self.taken_from))
-        if self.taken_until is not None:
-            taken &= Q(taken_at__lt=_midnight(self.taken_until) + timedelta(days=1))
-        return taken
-
     @property
     def is_filtered(self) -> bool:
         return bool(self.query)
@@ -75,7 +81,7 @@ class Asked:
     @property
     def query(self) -> str:
         """The query string that asks for the same."""
-        box = self.box
+        box, circle = self.box, self.circle
         parts: list[tuple[str, str]] = [
             ("q", self.text),
             *(("tag", tag) for tag in self.tags),
@@ -85,6 +91,9 @@ class Asked:
             ("to", self.taken_until.isoformat() if self.taken_until else ""),
             ("located", {True: "yes", False: "no", None: ""}[self.located]),
             ("bbox", "" if box is None else f"{box.west:.6g},{box.south:.6g},{box.east:.6g},{box.north:.6g}"),
+            ("circle", "" if circle is None else f"{circle.latitude:.6g},{circle.longitude:.6g},{circle.radius_m:g}"),
+            ("owner", "me" if self.mine else ""),
+            ("visibility", self.visibility),
             ("state", self.state),
             *(("id", str(one)) for one in self.chosen),
         ]
@@ -101,7 +110,7 @@ def read_asked(request: HttpRequest) -> Asked:
 
 def read_query(query: QueryDict, *, viewer: Viewer) -> Asked:
     """Read the filters in a query string; states are for curators, who alone can do something about them."""
-    state = query.get("state", "")
+    state, visibility = query.get("state", ""), query.get("visibility", "")
     tags = dict.fromkeys(one.strip() for one in query.getlist("tag") if one.strip())
     return Asked(
         text=query.get("q", "").strip()[:MAX_TEXT],
@@ -112,6 +121,9 @@ def read_query(query: QueryDict, *, viewer: Viewer) -> Asked:
         taken_until=_read_date(query.get("to", "")),
         located=YES_NO.get(query.get("located", "")),
         box=read_box(query.get("bbox", "")),
+        circle=_read_circle(query.get("circle", "")),
+        mine=query.get("owner") == "me" and viewer is not None and viewer.is_authenticated,
+        visibility=visibility if visibility in Visibility.values else "",
         state=state if state in PhotoState.values and is_curator(viewer) else "",
         chosen=tuple(_read_ids(query.getlist("id")))[:MAX_CHOSEN],
     )
@@ -142,8 +154,18 @@ def _read_date(text: str) -> date | None:
         return None
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
+def _midnight(day: date, *, later: bool = False) -> datetime:
+    """Return the beginning of a day, or its end."""
+    return datetime.combine(day, time.max if later else time.min, tzinfo=UTC)
+
+
+def _read_circle(text: str) -> Circle | None:
+    """Read `latitude,longitude,radius_m`."""
+    try:
+        latitude, longitude, radius_m = (float(part) for part in text.split(","))
+        return Circle(latitude, longitude, radius_m)
+    except ValueError:
+        return None
 
 
 def _read_ids(texts: list[str]) -> list[uuid.UUID]:

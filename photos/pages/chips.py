@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from photos.models import PhotoState, Tag
+from photos.models import PhotoState, Tag, Visibility
 from photos.pages.asking import Asked
 
 
@@ -28,15 +28,14 @@ def _without_one(asked: Asked) -> Iterator[tuple[str, Asked]]:
     if asked.text:
         yield f"“{asked.text}”", replace(asked, text="")
     yield from _tags(asked)
-    if asked.taken_from:
-        yield _("from %s") % date_format(asked.taken_from), replace(asked, taken_from=None)
-    if asked.taken_until:
-        yield _("until %s") % date_format(asked.taken_until), replace(asked, taken_until=None)
+    yield from _areas(asked)
     if asked.located is not None:
         words = _("with a place") if asked.located else _("without a place")
         yield words, replace(asked, located=None)
-    if asked.box:
-        yield _("an area on the map"), replace(asked, box=None)
+    if asked.mine:
+        yield _("mine"), replace(asked, mine=False)
+    if asked.visibility:
+        yield str(Visibility(asked.visibility).label), replace(asked, visibility="")
     if asked.state:
         yield str(PhotoState(asked.state).label), replace(asked, state="")
     if asked.chosen:
@@ -51,3 +50,15 @@ def _tags(asked: Asked) -> Iterator[tuple[str, Asked]]:
         yield names.get(tag, tag), replace(asked, tags=rest)
     if asked.place:
         yield names.get(asked.place, asked.place), replace(asked, place="")
+
+
+def _areas(asked: Asked) -> Iterator[tuple[str, Asked]]:
+    """Of time, and on the map."""
+    if asked.taken_from:
+        yield _("from %s") % date_format(asked.taken_from), replace(asked, taken_from=None)
+    if asked.taken_until:
+        yield _("until %s") % date_format(asked.taken_until), replace(asked, taken_until=None)
+    if asked.box:
+        yield _("an area on the map"), replace(asked, box=None)
+    if asked.circle:
+        yield _("within %d m of a point") % asked.circle.radius_m, replace(asked, circle=None)

@@ -12,7 +12,7 @@ const boxes = () => [...grid.querySelectorAll(".pick input")];
 function show() {
   const chosen = boxes().filter((box) => box.checked);
   document.documentElement.classList.toggle("choosing", chosen.length > 0);
-  count.textContent = !chosen.length ? "" : chosen.length === 1 ? form.dataset.wordsOne : form.dataset.wordsMany.replace("%d", chosen.length);
+  count.textContent = !chosen.length ? form.dataset.wordsAll : chosen.length === 1 ? form.dataset.wordsOne : form.dataset.wordsMany.replace("%d", chosen.length);
   clear.hidden = !chosen.length;
   for (const box of boxes()) box.closest(".photo-card").classList.toggle("is-chosen", box.checked);
   for (const [name, [link, everything]] of links) {

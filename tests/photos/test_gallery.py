@@ -45,11 +45,13 @@ def titles(page: str) -> list[str]:
 FITTING = [
     *("q=gate", "tag=gate", "located=yes", "q=the+gate&tag=gate", "state=nonsense", "located=perhaps"),
     *("tag=gate&tag=old-town", "tag=gate&tag=bridge&match=any", "place=old-town&tag=gate"),
+    *("circle=41.1,-40.1,50", "circle=41.1,-40.1,-5", "visibility=public", "visibility=x", "owner=me"),
     *("from=2024-05-04&to=2024-05-04", "from=2024-02-31", "bbox=-41,41,-40,42", "bbox=319,41,320,42", "bbox=1,2,3"),
 ]
 NOT_FITTING = [
     *("q=bridge", "tag=bridge", "located=no", "tag=gate&tag=bridge", "tag=bridge&tag=tower&match=any"),
     *("place=bridge&tag=gate", "from=2024-05-05", "to=2024-05-03", "bbox=-40,41,-39,42"),
+    *("circle=41.2,-40.1,500", "visibility=private", "bbox=-30,0,60,80"),
     "id=0c6f7e2e-7f6e-4d0f-9f4e-2a4d0f8f1b11",
 ]
 
@@ -66,6 +68,19 @@ def test_it_leaves_out_what_does_not_fit(client, gate, query):
     assert "No photo fits" in page
 
 
+def test_ones_own_photos(client, gate, owner, django_user_model):
+    client.force_login(django_user_model.objects.create_user("eve"))
+    assert titles(client.get("/photos/?owner=me").content.decode()) == []
+    client.force_login(owner)
+    assert titles(client.get("/photos/?owner=me").content.decode()) == ["The gate"]
+
+
+def test_a_wide_area_is_an_area(client, gate):
+    assert titles(client.get("/photos/?bbox=-60,0,60,80").content.decode()) == ["The gate"]
+    assert titles(client.get("/photos/?bbox=150,0,-20,80").content.decode()) == ["The gate"]
+    assert titles(client.get("/photos/?bbox=-60,0,60,40").content.decode()) == []
+
+
 def test_states_are_for_curators(client, admin_client, gate):
     assert titles(client.get("/photos/?state=failed").content.decode()) == ["The gate"]
     assert titles(admin_client.get("/photos/?state=failed").content.decode()) == []
@@ -74,7 +89,14 @@ def test_states_are_for_curators(client, admin_client, gate):
 
 @pytest.mark.parametrize(
     "query",
-    ["q=the+gate", "tag=a&tag=b&match=any&place=c", "from=2024-01-01&to=2024-02-01", "located=no", "bbox=-1,2,3,4.5"],
+    [
+        "q=the+gate",
+        "tag=a&tag=b&match=any&place=c",
+        "from=2024-01-01&to=2024-02-01",
+        "located=no",
+        "bbox=-1,2,3,4.5",
+        "circle=1.5,2,300&visibility=private",
+    ],
 )
 def test_an_address_says_what_it_was_read_from(query):
     question = asked(query)
