@@ -94,7 +94,7 @@ def _answer_context(request: HttpRequest, question: SearchRequest) -> dict[str, 
         "asked": tell_parameters(question.parameters),
         "trail": _trail(request, question),
     }
-    return context if question.state == RequestState.FAILED else {**context, **_tools(request, question, answer)}
+    return context if question.state == RequestState.FAILED else {**context, **_tools(request, question)}
 
 
 def _trail(request: HttpRequest, question: SearchRequest) -> list[dict[str, str]]:
@@ -108,14 +108,14 @@ def _trail(request: HttpRequest, question: SearchRequest) -> list[dict[str, str]
     ]
 
 
-def _tools(request: HttpRequest, question: SearchRequest, answer: dict[str, Any]) -> dict[str, Any]:
+def _tools(request: HttpRequest, question: SearchRequest) -> dict[str, Any]:
     token = question.share_token
     return {
         "share_url": request.build_absolute_uri(reverse("shared-answer", args=[token])) if token else "",
         "saved_photo": question.saved_photo,
         "suggestion": contributing.open_suggestion(question) if question.saved_photo_id else None,
         "knows_words": knows_words(),
-        "segments": query_segments(answer["matches"]),
+        "segments": _segments_of_whole(request, question),
         "visibilities": Visibility.choices,
         "tag_names": _tag_names(request),
         **_asked_before(question.parameters),
@@ -133,9 +133,16 @@ def _asked_before(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def query_segments(matches: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the segments of the query that the matches tell of, by rank."""
-    boxes = {one["query_rank"]: one["query_box"] for match in matches for one in match["segments"] if one["query_box"]}
+def _segments_of_whole(request: HttpRequest, question: SearchRequest) -> list[dict[str, Any]]:
+    """Return the segments of the whole picture, by rank: the first question's, since a part has segments of its own.
+
+    They are those that its matches tell of.
+    """
+    steps = trail_of(question, viewer=request.user, session_key=_known_key(request))
+    first = steps[0] if steps else question
+    result = None if {"box", "segment"} & first.parameters.keys() else requests.read_result(first, viewer=request.user)
+    matched = () if result is None else (one for match in result.matches for one in match.segment_matches)
+    boxes = {one.query_rank: one.query_box for one in matched if one.query_box is not None}
     return [{"rank": rank, "box": boxes[rank]} for rank in sorted(boxes)]
 
 

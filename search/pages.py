@@ -22,11 +22,13 @@ from photos.vision.errors import ImageRefused
 from search import examples, requests, services
 from search.api.views import LocateView
 from search.models import SearchRequest
-from search.pictures import jpeg_response
+from search.pictures import picture_response
 from search.presentation import present_result
 from search.telling import tell, tell_refusal
 
+EXAMPLES_SHOWN = 6
 EXAMPLE_SIDE = 320
+EXAMPLE_QUALITY = 50
 REFUSED_STATUS = {"too-large": 413, "too-many-pixels": 413, "unsupported-format": 415}
 OVERHEAD_BYTES = 64 * 1024
 SIMILAR_LIMIT = 12
@@ -118,7 +120,7 @@ def _ask_page(request: HttpRequest, *, error: str = "", status: int = 200) -> Ht
         "section": "locate",
         "error": error,
         "placed": located.count(),
-        "examples": examples.list_examples(),
+        "examples": examples.list_examples()[:EXAMPLES_SHOWN],
         "max_mib": settings.MAX_UPLOAD_MIB,
         "max_bytes": settings.MAX_UPLOAD_MIB * 1024 * 1024,
         "keep_hours": settings.SEARCH_REQUEST_HOURS,
@@ -134,7 +136,7 @@ def example_image(request: HttpRequest, name: str) -> HttpResponseBase:
     except FileNotFoundError as exc:
         raise Http404(_("There is no such example.")) from exc
     picture.draft("RGB", (EXAMPLE_SIDE, EXAMPLE_SIDE))
-    return jpeg_response(picture, side=EXAMPLE_SIDE)
+    return picture_response(picture, side=EXAMPLE_SIDE, kind="WEBP", quality=EXAMPLE_QUALITY)
 
 
 @require_GET

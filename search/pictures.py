@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Literal
 
 from django.http import FileResponse, Http404
 from django.http.response import HttpResponseBase
@@ -24,13 +25,15 @@ def query_picture(question: SearchRequest) -> HttpResponseBase:
             pixels = read_image(file.read(), max_side=QUERY_SIDE).pixels
     except (FileNotFoundError, ImageRefused) as exc:
         raise Http404(_("This photo cannot be shown.")) from exc
-    return jpeg_response(Image.fromarray(pixels), side=QUERY_SIDE)
+    return picture_response(Image.fromarray(pixels), side=QUERY_SIDE)
 
 
-def jpeg_response(picture: Image.Image, *, side: int) -> HttpResponseBase:
-    """Return the picture with at most `side` pixels a side; the array it came from has no EXIF to tell."""
+def picture_response(
+    picture: Image.Image, *, side: int, kind: Literal["JPEG", "WEBP"] = "JPEG", quality: int = QUALITY
+) -> HttpResponseBase:
+    """Return the picture with at most `side` pixels a side; without its EXIF, which Pillow writes only when told."""
     picture.thumbnail((side, side))
     buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "JPEG", quality=QUALITY)
+    picture.convert("RGB").save(buffer, kind, quality=quality)
     buffer.seek(0)
-    return FileResponse(buffer, content_type="image/jpeg")
+    return FileResponse(buffer, content_type=f"image/{kind.lower()}")

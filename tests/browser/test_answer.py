@@ -63,7 +63,7 @@ def parameters() -> dict[str, object]:
 @at_a_desk
 def test_a_first_look_comes_before_the_answer(page, collection, scene_files, monkeypatch):
     seen = []
-    investigate = requests.investigate
+    investigate = requests.investigate_question
 
     def look_on(*args, **options):
         expect(page.get_by_role("heading", name="A first look")).to_be_visible()
@@ -71,7 +71,7 @@ def test_a_first_look_comes_before_the_answer(page, collection, scene_files, mon
         seen.append(page.locator(".match").first.inner_text())
         return investigate(*args, **options)
 
-    monkeypatch.setattr(requests, "investigate", look_on)
+    monkeypatch.setattr(requests, "investigate_question", look_on)
     page.goto("/")
     page.set_input_files("#image", scene_files["known"])
     page.wait_for_url(ADDRESS)
@@ -133,7 +133,9 @@ def test_a_part_of_the_photo_is_asked_and_the_trail_leads_back(page, collection,
     assert (width / whole.width, height / whole.height) == pytest.approx((share, share), abs=0.03)
     assert (x + width / 2, y + height / 2) == pytest.approx((whole.width / 2, whole.height / 2), abs=25)
     answer(page)
+    expect(page.locator("#result h1")).to_contain_text("Probably at 41.01")
     expect(page.locator("#chip-box input")).to_be_checked()
+    expect(page.locator(".chip canvas")).to_have_count(9)
     page.get_by_role("navigation", name="Searches that led here").get_by_role("link").click()
     page.wait_for_url(before.partition("#")[0])
 
