@@ -127,9 +127,9 @@ def is_alive() -> Q:
 # --- reading --------------------------------------------------------------------------------------------
 
 
-def present(request: SearchRequest, *, viewer: Viewer) -> dict[str, Any]:
-    """Return the request's JSON with its answer, told from what `viewer` may see now."""
-    result = read_result(request, viewer=viewer)
+def present(request: SearchRequest, *, viewer: Viewer, limit: int | None = None) -> dict[str, Any]:
+    """Return the request's JSON with its answer, told from what `viewer` may see now; at most `limit` matches."""
+    result = read_result(request, viewer=viewer, limit=limit)
     told = _NO_ANSWER if result is None else present_result(result, viewer=viewer)
     return {
         "id": str(request.uuid),
@@ -152,7 +152,7 @@ _NO_ANSWER: Final[Mapping[str, Any]] = {
 }
 
 
-def read_result(request: SearchRequest, *, viewer: Viewer) -> SearchResult | None:
+def read_result(request: SearchRequest, *, viewer: Viewer, limit: int | None = None) -> SearchResult | None:
     """Return the answer as `viewer` may know it now, None while there is none.
 
     The place is worked out again from the matches that are still visible: one hidden since must not tell
@@ -160,15 +160,16 @@ def read_result(request: SearchRequest, *, viewer: Viewer) -> SearchResult | Non
     """
     if request.state != RequestState.DONE or request.result is None:
         return None
-    return _conclude(request, request.result, viewer)
+    return _conclude(request, request.result, viewer, limit or limit_of(request))
 
 
 def read_first_result(request: SearchRequest, *, viewer: Viewer) -> SearchResult | None:
     """Return what a first look found, as `viewer` may know it now: matches alone, none of them verified."""
-    return None if request.first_result is None else _conclude(request, request.first_result, viewer)
+    record = request.first_result
+    return None if record is None else _conclude(request, record, viewer, limit_of(request))
 
 
-def _conclude(request: SearchRequest, record: Mapping[str, Any], viewer: Viewer) -> SearchResult | None:
+def _conclude(request: SearchRequest, record: Mapping[str, Any], viewer: Viewer, limit: int) -> SearchResult | None:
     space = EmbeddingSpace.objects.filter(slug=record["space"]).first()
     if space is None:
         return None
@@ -177,7 +178,7 @@ def _conclude(request: SearchRequest, record: Mapping[str, Any], viewer: Viewer)
         space=space,
         viewer=viewer,
         prior=read_prior(space.slug),
-        limit=limit_of(request),
+        limit=limit,
         exif=exif_from_record(record.get("exif")),
         is_blank=record.get("is_blank", False),
         timings_ms=record.get("timings_ms", {}),

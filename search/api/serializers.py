@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from photos.api.fields import FiniteFloatField
 from photos.api.serializers import EXAMPLE_ID
-from photos.api.uploads import PictureField
+from search.api.question_fields import CursorField, QuestionSerializer
 from search.models import RequestState
 
 DEFAULT_LIMIT = 10
@@ -75,6 +75,7 @@ EXAMPLE_ANSWER = {
     "verdict": "Within 35 m of 36.8789, 30.7045: four photos of this place agree.",
     "space": "classical-512",
     "timings_ms": {"reading": 31, "describing": 210, "searching": 18, "verifying": 120, "locating": 2},
+    "next_cursor": None,
 }
 EXAMPLE_ABSTENTION = {
     **EXAMPLE_ANSWER,
@@ -97,6 +98,11 @@ class LimitField(serializers.IntegerField):
         super().__init__(min_value=1, max_value=MAX_LIMIT, help_text="How many matches at most.", **kwargs)
 
 
+class NextCursorField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, help_text="Ask the same with this `cursor` for the next matches.", **kwargs)
+
+
 class WaitField(FiniteFloatField):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("help_text", "Seconds to wait for the answer before 202 says where to look for it.")
@@ -111,23 +117,21 @@ class WaitParameters(serializers.Serializer[Any]):
     wait = WaitField(required=False)
 
 
-class LocateQuestion(serializers.Serializer[Any]):
-    image = PictureField()
+class LocateQuestion(QuestionSerializer):
     wait = WaitField(default=0)
 
 
-class SearchQuestion(serializers.Serializer[Any]):
-    """A picture, or the id of a photo of the collection."""
-
-    image = PictureField(required=False)
-    photo = serializers.UUIDField(required=False)
-    limit = LimitField()
+class SearchQuestion(QuestionSerializer):
     wait = WaitField(default=SEARCH_WAIT_S)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("image" in attrs) == ("photo" in attrs):
-            raise serializers.ValidationError("Give either an image or the id of a photo.")
-        return attrs
+
+class AnswerParameters(WaitParameters):
+    limit = LimitField(required=False, default=None, allow_null=True)
+    cursor = CursorField(required=False, default=0)
+
+
+class SimilarParameters(LimitParameters):
+    cursor = CursorField(required=False, default=0)
 
 
 class PlaceSerializer(serializers.Serializer[Any]):
@@ -205,9 +209,9 @@ class LocationSourceSerializer(serializers.Serializer[Any]):
     ]
 )
 class AnswerSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    url = serializers.URLField()
-    page = serializers.URLField(help_text="The answer's page for people.")
+    id = serializers.UUIDField(allow_null=True, help_text="Null where nothing was uploaded: such answers are not kept.")
+    url = serializers.URLField(allow_null=True)
+    page = serializers.URLField(allow_null=True, help_text="The answer's page for people.")
     state = serializers.ChoiceField(choices=RequestState.choices)
     stage = serializers.CharField()
     error = serializers.CharField()
@@ -218,12 +222,14 @@ class AnswerSerializer(serializers.Serializer[Any]):
     verdict = serializers.CharField()
     space = serializers.CharField(help_text="The embedding space that was searched.")
     timings_ms = serializers.DictField(child=serializers.FloatField())
+    next_cursor = NextCursorField()
 
 
 class MatchesSerializer(serializers.Serializer[Any]):
     matches = MatchSerializer(many=True)
     space = serializers.CharField()
     timings_ms = serializers.DictField(child=serializers.FloatField())
+    next_cursor = NextCursorField()
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Still at work", value=EXAMPLE_PENDING)])

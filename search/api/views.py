@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,13 +15,23 @@ from rest_framework.views import APIView
 
 from photos.api.uploads import UploadView
 from photos.api.views import find_photo
-from search import requests, services
+from search import requests
 from search.api import schema
 from search.api.errors import Unanswerable
-from search.api.presenting import present_answer, present_matches
-from search.api.serializers import LimitParameters, LocateQuestion, SearchQuestion, WaitParameters
+from search.api.presenting import present_answer, present_at_once, present_matches
+from search.api.serializers import (
+    AnswerParameters,
+    LocateQuestion,
+    SearchQuestion,
+    SimilarParameters,
+    WaitParameters,
+)
 from search.api.waiting import wait_for_answer
+from search.asking import ask
+from search.errors import QuestionError
 from search.models import RequestKind, RequestState, SearchRequest
+from search.question import MAX_LIMIT, Question
+from search.types import SearchResult
 
 RETRY_AFTER_S = 1
 
@@ -29,10 +40,12 @@ def session_key_of(request: Request) -> str:
     return request.session.session_key or "" if hasattr(request, "session") else ""
 
 
-def respond(request: Request, question: SearchRequest, *, wait_s: float) -> Response:
+def respond(
+    request: Request, question: SearchRequest, *, wait_s: float, limit: int | None = None, offset: int = 0
+) -> Response:
     """200 with the answer, or 202 with where it will be."""
     question = wait_for_answer(question, timeout_s=wait_s)
-    answer = present_answer(question, request)
+    answer = present_answer(question, request, limit=limit, offset=offset)
     if requests.is_over(question):
         return Response(answer)
     pending = {name: answer[name] for name in ("id", "url", "page", "state", "stage")}
@@ -40,12 +53,33 @@ def respond(request: Request, question: SearchRequest, *, wait_s: float) -> Resp
     return Response(pending, status=202, headers=headers)
 
 
-def respond_first(request: Request, question: SearchRequest, *, wait_s: float) -> Response:
+def respond_first(request: Request, question: SearchRequest, *, wait_s: float, offset: int = 0) -> Response:
     """The same for a new question, whose picture may turn out to be none."""
-    response = respond(request, question, wait_s=wait_s)
+    response = respond(request, question, wait_s=wait_s, offset=offset)
     if response.data["state"] == RequestState.FAILED:
         raise Unanswerable(response.data["error"], question={key: response.data[key] for key in ("id", "url")})
     return response
+
+
+def ask_at_once(request: Request, question: Question) -> SearchResult:
+    """Answer what needs no upload; raises what the API says for a question that cannot be asked."""
+    if question.photo is not None:
+        find_photo(request, question.photo)
+    try:
+        return ask(question, viewer=request.user, limit=MAX_LIMIT)
+    except QuestionError as exc:
+        raise ValidationError(str(exc)) from exc
+
+
+def submit(request: Request, asked: dict[str, Any], kind: RequestKind) -> SearchRequest:
+    return requests.submit(
+        asked["image"],
+        kind=kind,
+        viewer=request.user,
+        session_key=session_key_of(request),
+        original_name=asked["image"].name,
+        parameters=asked["question"].to_parameters(),
+    )
 
 
 def read(serializer: Any) -> dict[str, Any]:
@@ -61,14 +95,11 @@ class LocateView(UploadView):
     def post(self, request: Request) -> Response:
         in_address = read(WaitParameters(data=request.query_params))
         asked = {**read(LocateQuestion(data=request.data)), **in_address}
-        question = requests.submit(
-            asked["image"],
-            kind=RequestKind.LOCATE,
-            viewer=request.user,
-            session_key=session_key_of(request),
-            original_name=asked["image"].name,
-        )
-        return respond_first(request, question, wait_s=asked["wait"])
+        question, offset = asked["question"], asked.get("cursor", 0)
+        if "image" not in asked:
+            result = ask_at_once(request, question)
+            return Response(present_at_once(result, request, limit=question.limit, offset=offset))
+        return respond_first(request, submit(request, asked, RequestKind.LOCATE), wait_s=asked["wait"], offset=offset)
 
 
 class AnswerView(APIView):
@@ -76,12 +107,12 @@ class AnswerView(APIView):
 
     @extend_schema(**schema.READ_ANSWER)
     def get(self, request: Request, identity: uuid.UUID) -> Response:
-        wait_s = read(WaitParameters(data=request.query_params)).get("wait", 0)
+        asked = read(AnswerParameters(data=request.query_params))
         try:
             question = requests.find_for(identity, viewer=request.user, session_key=session_key_of(request))
         except SearchRequest.DoesNotExist as exc:
             raise Http404("No question of that id is yours, or it has expired.") from exc
-        return respond(request, question, wait_s=wait_s)
+        return respond(request, question, wait_s=asked.get("wait", 0), limit=asked["limit"], offset=asked["cursor"])
 
 
 class SearchView(UploadView):
@@ -91,27 +122,16 @@ class SearchView(UploadView):
     @extend_schema(**schema.SEARCH)
     def post(self, request: Request) -> Response:
         asked = read(SearchQuestion(data=request.data))
-        if "photo" in asked:
-            return similar_photos(request, asked["photo"], limit=asked["limit"])
-        question = requests.submit(
-            asked["image"],
-            kind=RequestKind.SEARCH,
-            viewer=request.user,
-            session_key=session_key_of(request),
-            original_name=asked["image"].name,
-            parameters={"limit": asked["limit"]},
-        )
-        return respond_first(request, question, wait_s=asked["wait"])
+        question, offset = asked["question"], asked.get("cursor", 0)
+        if "image" not in asked:
+            result = ask_at_once(request, question)
+            return Response(present_matches(result, request, limit=question.limit, offset=offset))
+        return respond_first(request, submit(request, asked, RequestKind.SEARCH), wait_s=asked["wait"], offset=offset)
 
 
 class SimilarPhotosView(APIView):
     @extend_schema(**schema.SIMILAR)
     def get(self, request: Request, identity: uuid.UUID) -> Response:
-        limit = read(LimitParameters(data=request.query_params))["limit"]
-        return similar_photos(request, identity, limit=limit)
-
-
-def similar_photos(request: Request, identity: uuid.UUID, *, limit: int) -> Response:
-    photo = find_photo(request, identity)
-    result = services.similar_to_photo(photo, viewer=request.user, limit=limit)
-    return Response(present_matches(result, request))
+        asked = read(SimilarParameters(data=request.query_params))
+        result = ask_at_once(request, Question(photo=identity))
+        return Response(present_matches(result, request, limit=asked["limit"], offset=asked["cursor"]))

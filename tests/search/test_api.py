@@ -210,7 +210,7 @@ def test_search_by_a_photo_of_the_collection(visitor):
         body = response.json()
         assert response.status_code == 200
         assert [match["title"] for match in body["matches"]] == ["twin"]
-        assert set(body) == {"matches", "space", "timings_ms"}
+        assert set(body) == {"matches", "next_cursor", "space", "timings_ms"}
 
 
 @pytest.mark.django_db
