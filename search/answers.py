@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from psycopg import sql
 
 from photos import vectors
@@ -23,7 +22,8 @@ from search.calibration import PlacePrior
 from search.geodesy import haversine_m
 from search.location import LEAST_P_SAME, Placement, Vote, estimate_location
 from search.observations import Witness, group_observations
-from search.types import LocationSourceAnswer, Match, SearchResult
+from search.sources import all_sources
+from search.types import Match, SearchResult
 
 
 def conclude(
@@ -34,10 +34,14 @@ def conclude(
     prior: PlacePrior,
     limit: int,
     exif: ExifFacts | None = None,
+    subject: Photo | None = None,
     is_blank: bool = False,
     timings_ms: Mapping[str, float] | None = None,
 ) -> SearchResult:
-    """Return the answer that `viewer` gets; matches that they may not see (any more) play no part in it."""
+    """Return the answer that `viewer` gets; matches that they may not see (any more) play no part in it.
+
+    `exif` is that of the asker's file, `subject` the stored photo that was asked about instead of one.
+    """
     photos = visible_photos(matches, viewer)
     seen = [match for match in matches if match.photo_id in photos]
     placement = estimate_location(_votes(seen, photos, space, viewer), prior=prior)
@@ -47,7 +51,7 @@ def conclude(
         space=space.slug,
         location=placement.estimate,
         alternatives=placement.alternatives,
-        sources=tuple(_sources(placement, exif, verdict)),
+        sources=tuple(all_sources(placement, verdict=verdict, viewer=viewer, exif=exif, subject=subject)),
         verdict=verdict,
         timings_ms=timings_ms or {},
     )
@@ -154,38 +158,3 @@ def tell_distance(distance_m: float) -> str:
     amount = max(distance_m / scale, 0.1)
     step = 10.0 ** (np.floor(np.log10(amount)) - 1)
     return f"{np.ceil(np.round(amount / step, 6)) * step:g} {unit}"
-
-
-def _sources(placement: Placement, exif: ExifFacts | None, verdict: str) -> Iterable[LocationSourceAnswer]:
-    if exif is not None:
-        yield _exif_source(exif)
-    yield _visual_source(placement, verdict)
-
-
-def _exif_source(exif: ExifFacts) -> LocationSourceAnswer:
-    if exif.latitude is None or exif.longitude is None:
-        return LocationSourceAnswer("exif", _("No position."), _("The file carries no GPS position."))
-    return LocationSourceAnswer(
-        source="exif",
-        says=_("At %(latitude)s, %(longitude)s.")
-        % {"latitude": f"{exif.latitude:.5f}", "longitude": f"{exif.longitude:.5f}"},
-        reason=_("The file's EXIF says so; whoever had the file may have written it. It is not part of the verdict."),
-        latitude=exif.latitude,
-        longitude=exif.longitude,
-        radius_m=exif.accuracy_m,
-    )
-
-
-def _visual_source(placement: Placement, verdict: str) -> LocationSourceAnswer:
-    found = placement.estimate
-    if found is None:
-        reason = _("No photo of the collection could be confirmed to show the same place, or several places tie.")
-        return LocationSourceAnswer("visual", verdict, reason)
-    reason = ngettext(
-        "%(count)d independent photo shows the same things in the same arrangement.",
-        "%(count)d independent photos show the same things in the same arrangement.",
-        found.support,
-    ) % {"count": found.support}
-    return LocationSourceAnswer(
-        "visual", verdict, reason, found.latitude, found.longitude, found.radius_m, found.probability
-    )

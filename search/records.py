@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from photos.exif import ExifFacts
@@ -46,15 +47,24 @@ def match_from_record(record: Mapping[str, Any]) -> Match:
     )
 
 
-def exif_to_record(exif: ExifFacts | None) -> dict[str, float | None] | None:
-    """Keep the place alone: nothing else of the asker's EXIF is needed for the answer."""
-    return None if exif is None else {name: getattr(exif, name) for name in _EXIF_KEPT}
+def exif_to_record(exif: ExifFacts | None) -> dict[str, float | str | None] | None:
+    """Keep place and time alone: nothing else of the asker's EXIF is needed for the answer."""
+    if exif is None:
+        return None
+    taken_at = None if exif.taken_at is None else exif.taken_at.isoformat()
+    return {name: getattr(exif, name) for name in _EXIF_KEPT} | {"taken_at": taken_at}
 
 
 def exif_from_record(record: Mapping[str, Any] | None) -> ExifFacts | None:
     if record is None:
         return None
-    return ExifFacts(record["latitude"], record["longitude"], record["accuracy_m"])
+    taken_at = record.get("taken_at")
+    return ExifFacts(
+        latitude=record["latitude"],
+        longitude=record["longitude"],
+        accuracy_m=record["accuracy_m"],
+        taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
+    )
 
 
 def _verification_to_record(verification: Verification) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Findings:
     space: EmbeddingSpace
     exif: ExifFacts | None = None
     is_blank: bool = False
+    subject: Photo | None = None
 
 
 def locate_image(
@@ -84,7 +85,8 @@ def similar_to_photo(
     others = replace(filters, exclude=(*filters.exclude, photo.pk))
     query = query_of_photo(photo, space=space, filters=others)
     matches = _matches(query, space, viewer, limit, clock)
-    return answer(Findings(matches, space, is_blank=query is None), viewer=viewer, limit=limit, clock=clock)
+    found = Findings(matches, space, is_blank=query is None, subject=photo)
+    return answer(found, viewer=viewer, limit=limit, clock=clock)
 
 
 def investigate(image: PictureSource, *, viewer: Viewer, limit: int, filters: Filters, clock: StageClock) -> Findings:
@@ -107,6 +109,7 @@ def answer(found: Findings, *, viewer: Viewer, limit: int, clock: StageClock) ->
         prior=read_prior(found.space.slug),
         limit=limit,
         exif=found.exif,
+        subject=found.subject,
         is_blank=found.is_blank,
     )
     return replace(result, timings_ms=clock.timings_ms())

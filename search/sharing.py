@@ -12,8 +12,8 @@ from search.models import RequestState, SearchRequest
 from search.types import SearchResult
 
 TOKEN_BYTES: Final = 24
-PRIVATE_SOURCES: Final = frozenset({"exif"})
-"""What the asker's own file said about itself is told to nobody else."""
+PRIVATE_SOURCES: Final = frozenset({"exif", "time"})
+"""What the asker's own file said about itself, and their own photos of that hour, are told to nobody else."""
 
 
 def share(request: SearchRequest) -> str:

@@ -26,7 +26,10 @@ STAGE_NAMES: Final[Mapping[str, Promise]] = {
 }
 SOURCE_NAMES: Final[Mapping[str, Promise]] = {
     "exif": gettext_lazy("The file's EXIF"),
+    "record": gettext_lazy("The collection's record"),
+    "time": gettext_lazy("Photos of the same hour"),
     "visual": gettext_lazy("Visual comparison"),
+    "proposal": gettext_lazy("A proposal"),
 }
 REFUSALS: Final[Mapping[str, Promise]] = {
     "empty": gettext_lazy("This file is empty. Choose the photo again, or another one."),
