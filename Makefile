@@ -3,7 +3,7 @@
 
 MODELS ?= full
 BENCH ?= full
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --maxprocesses=4 --dist=loadfile
 PYTHON ?=
 
 VENV := .venv
