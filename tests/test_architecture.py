@@ -27,7 +27,10 @@ PURE = [
     "search/ranking.py",
     "search/location.py",
     "search/geodesy.py",
+    "search/evaluation/comparison.py",
     "search/evaluation/metrics.py",
+    "search/evaluation/retrieval.py",
+    "search/evaluation/soir.py",
     "photos/exif.py",
 ]
 
