@@ -1,4 +1,4 @@
-"""Which photos a query may mean, found and scored in one SQL statement.
+"""Which photos a query may mean: counted, then found and scored in one SQL statement.
 
 Candidates are the photos nearest by their global vector, the owners of the segments nearest to the query's best
 segments and to the query as a whole, and the photos nearest as a whole to one of those segments. All of them are
@@ -35,7 +35,7 @@ from photos.querysets import PhotoQuerySet, Viewer
 from search.distinctiveness import NEIGHBOURS, NEUTRAL, SOFTNESS
 from search.filtering import searchable_photos
 from search.models import RankingWeights
-from search.statement import build_statement
+from search.statement import Reach, build_count, build_statement
 from search.types import Candidate, Query, QuerySegment, SegmentMatch
 
 EXACT_PHOTOS: Final = 500
@@ -143,7 +143,8 @@ def _matched(segments: Sequence[QuerySegment], places: Sequence[int], *columns: 
 def _statement(
     query: Query, space: EmbeddingSpace, viewer: Viewer, limit: int, weights: Weights, likeness: Likeness
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    photos, parameters = _compile(searchable_photos(query.filters, viewer=viewer))
+    photos, parameters = compile_photos(searchable_photos(query.filters, viewer=viewer))
+    reach = _reach(space, photos, parameters)
     segments = _in_order(query)
     asked = {f"asked_{place}": one for place, one in enumerate(segments, start=1)}
     telling = _most_telling(segments)
@@ -152,8 +153,6 @@ def _statement(
     parameters |= _shares(query, weights)
     parameters |= {
         "limit": limit,
-        "exact": EXACT_PHOTOS,
-        "filter_first": FILTER_FIRST,
         "near": max(limit, GLOBAL_NEIGHBOURS),
         "near_segments": SEGMENT_NEIGHBOURS,
         "query": vectors.as_parameter(query.embedding),
@@ -168,6 +167,7 @@ def _statement(
     seeking = [name for name, one in asked.items() if one in telling]
     statement = build_statement(
         space,
+        reach,
         photos=photos,
         asked=list(asked),
         seeking=seeking,
@@ -178,11 +178,20 @@ def _statement(
     return statement, parameters
 
 
+def _reach(space: EmbeddingSpace, photos: sql.SQL, parameters: Mapping[str, Any]) -> Reach:
+    """Count the photos, no further than it matters."""
+    given = {**parameters, "exact": EXACT_PHOTOS, "filter_first": FILTER_FIRST}
+    ((few, count),) = _fetch(build_count(space, photos=photos), given)
+    if count <= EXACT_PHOTOS:
+        return "all"
+    return "few" if count <= few else "many"
+
+
 def _in_order(query: Query) -> list[QuerySegment]:
     return sorted(query.segments, key=lambda one: one.rank)
 
 
-def _compile(photos: PhotoQuerySet) -> tuple[sql.SQL, dict[str, Any]]:
+def compile_photos(photos: PhotoQuerySet) -> tuple[sql.SQL, dict[str, Any]]:
     """Return the query set's SQL with named parameters: it stands in the statement more than once."""
     statement, values = photos.values("pk").query.sql_with_params()
     parameters = {f"photos_{index}": value for index, value in enumerate(values)}

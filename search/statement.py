@@ -1,4 +1,4 @@
-"""The one SQL statement that finds and scores candidates; `search.candidates` says what it means.
+"""The SQL statement that finds and scores candidates; `search.candidates` says what it means.
 
 Every stored vector that is scored is read once: its likeness to each of the query's vectors, which are constants of
 the statement, is worked out in one row. Rows of pairs would cost several times as much.
@@ -7,18 +7,28 @@ the statement, is worked out in one row. Rows of pairs would cost several times 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from psycopg import sql
 
 from photos import vectors
 from photos.models import EmbeddingSpace
 
+Reach: TypeAlias = Literal["all", "few", "many"]
+"""Whether the photos to search are so few that all are compared, few enough to find the nearest exactly, or many."""
+
 _WHOLE: Final = sql.Placeholder("query")
+
+
+def build_count(space: EmbeddingSpace, *, photos: sql.Composable) -> sql.Composed:
+    """Return the statement that tells how many are few in the space, and how many photos there are, up to one more."""
+    partition = sql.Literal(vectors.partition_name(vectors.PHOTO_TABLE, space))
+    return sql.SQL(_COUNT).format(photos=photos, partition=partition)
 
 
 def build_statement(
     space: EmbeddingSpace,
+    reach: Reach,
     *,
     photos: sql.Composable,
     asked: Sequence[str] = (),
@@ -27,17 +37,16 @@ def build_statement(
     with_parts: bool = True,
     with_tags: bool = True,
 ) -> sql.Composed:
-    """Return the statement for the photos of a query set.
+    """Return the statement for the photos of a query set, of which there are as many as `reach` says.
 
     `asked` names the parameters of the query's segments, `seeking` those among them that look for candidates; the
     query as a whole is the parameter `query`. Without `with_parts` only wholes are compared.
     """
     seeker = sql.SQL("seeking.vector")
-    return sql.SQL(_text(with_parts=with_parts, with_tags=with_tags)).format(
+    return sql.SQL(_text(reach, with_parts=with_parts, with_tags=with_tags)).format(
         photos=photos,
         seeking=_seeking(seeking),
         space=sql.Literal(space.pk),
-        partition=sql.Literal(vectors.partition_name(vectors.PHOTO_TABLE, space)),
         nearest_photos=vectors.photo_order_sql(space, _WHOLE),
         nearest_wholes=vectors.photo_order_sql(space, seeker),
         nearest_segments=vectors.segment_order_sql(space, seeker),
@@ -57,11 +66,15 @@ def build_statement(
     )
 
 
-def _text(*, with_parts: bool, with_tags: bool) -> str:
+def _text(reach: Reach, *, with_parts: bool, with_tags: bool) -> str:
     """Put together what is needed: planning the rest would cost milliseconds."""
-    near = [_NEAR_WHOLES, _NEAR_PARTS] if with_parts else [_NEAR_WHOLES]
-    tables = [_SEEKING] if with_parts else []
-    tables += [_COUNTED, f"candidates AS MATERIALIZED ({' UNION '.join(near)})", _WHOLES]
+    near = {"all": [_ALL], "few": [_NEAREST_OF_FEW], "many": [_NEAREST_OF_MANY]}[reach]
+    if with_parts and reach != "all":
+        near += [_NEAR_PARTS]
+    if with_parts and reach == "many":
+        near += [_NEAR_OTHERS]
+    tables = [_SEEKING] if len(near) > 1 else []
+    tables += [f"candidates (photo_id) AS MATERIALIZED ({' UNION '.join(near)})", _WHOLES]
     tables += [_TAGS] if with_tags else []
     tables += [_PARTS] if with_parts else []
     return f"WITH {', '.join(tables)} {_EXPLAINED if with_parts else _BY_WHOLES}"
@@ -110,37 +123,33 @@ _BEST_FORTH: Final = """(
     ) AS chosen
 )"""
 
-# The branches of `candidates` that do not apply are one-time filters that are false: they cost nothing.
 # How many candidates there will be is beyond the planner's guess: the laterals keep it from scanning the whole space.
 # A best likeness is found again by its value, which is the very same number, to tell the segment that has it.
-_SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"
-
-_COUNTED: Final = """
-sized AS MATERIALIZED (
+_COUNT: Final = """
+WITH sized AS MATERIALIZED (
     SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(reltuples, 0)))::bigint AS few
     FROM pg_class WHERE oid = {partition}::regclass
-),
-allowed AS MATERIALIZED (
-    SELECT p.id AS photo_id FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized)
-),
-counted AS MATERIALIZED (
-    SELECT count(*) <= %(exact)s AS compare_all, count(*) <= (SELECT few FROM sized) AS filter_first FROM allowed
-)"""
+)
+SELECT few, (SELECT count(*) FROM (SELECT FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized)) AS passing)
+FROM sized
+"""
 
-_NEAR_WHOLES: Final = """
-    (SELECT photo_id FROM allowed WHERE (SELECT compare_all FROM counted))
-    UNION
+_SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"
+
+_ALL: Final = "{photos}"
+
+_NEAREST_OF_FEW: Final = """
     (SELECT e.photo_id
-     FROM allowed CROSS JOIN LATERAL (
+     FROM ({photos}) AS p (id) CROSS JOIN LATERAL (
          SELECT photo_id, vector FROM photos_photoembedding
-         WHERE space_id = {space} AND photo_id = allowed.photo_id LIMIT 1
+         WHERE space_id = {space} AND photo_id = p.id LIMIT 1
      ) AS e
-     WHERE (SELECT filter_first AND NOT compare_all FROM counted)
-     ORDER BY {photo_similarity} DESC, e.photo_id LIMIT %(near)s)
-    UNION
+     ORDER BY {photo_similarity} DESC, e.photo_id LIMIT %(near)s)"""
+
+_NEAREST_OF_MANY: Final = """
     (SELECT e.photo_id
      FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
-     WHERE e.space_id = {space} AND (SELECT NOT filter_first FROM counted)
+     WHERE e.space_id = {space}
      ORDER BY {nearest_photos} LIMIT %(near)s)"""
 
 _NEAR_PARTS: Final = """
@@ -150,9 +159,9 @@ _NEAR_PARTS: Final = """
          FROM photos_segmentembedding s JOIN ({photos}) AS p (id) ON p.id = s.photo_id
          WHERE s.space_id = {space}
          ORDER BY {nearest_segments} LIMIT %(near_segments)s
-     ) AS near
-     WHERE (SELECT NOT compare_all FROM counted))
-    UNION
+     ) AS near)"""
+
+_NEAR_OTHERS: Final = """
     (SELECT near.photo_id
      FROM seeking CROSS JOIN LATERAL (
          SELECT e.photo_id
@@ -160,7 +169,7 @@ _NEAR_PARTS: Final = """
          WHERE e.space_id = {space}
          ORDER BY {nearest_wholes} LIMIT %(near_segments)s
      ) AS near
-     WHERE seeking.place > 0 AND (SELECT NOT filter_first FROM counted))"""
+     WHERE seeking.place > 0)"""
 
 _WHOLES: Final = """
 wholes AS MATERIALIZED (

@@ -13,7 +13,8 @@ from psycopg import sql
 from photos import vectors
 from photos.filters import BoundingBox
 from photos.models import EmbeddingSpace, Photo
-from search.candidates import Likeness, Weights, find_candidates
+from search.candidates import Likeness, Weights, compile_photos, find_candidates
+from search.filtering import searchable_photos
 from search.types import Filters, Query
 from tests.benchmarks.search_timing import Way, figure, print_courses, take_turns
 from tests.benchmarks.search_world import QUICK, Collection
@@ -70,7 +71,7 @@ def _measure(collection: Collection, wholes: NDArray[np.float32], narrow: Narrow
 
     ways = [
         Way(OURS, ours),
-        Way(EXACT, _exact(space, questions, narrow.ids)),
+        Way(EXACT, _exact(space, questions, narrow.filters)),
         Way(PLAIN, _filtered_after(space, questions, narrow.ids), every=10),
     ]
     courses = take_turns(ways, min(QUESTIONS, len(questions)))
@@ -89,17 +90,17 @@ def _measure(collection: Collection, wholes: NDArray[np.float32], narrow: Narrow
     return figure(courses[OURS], courses[EXACT], recall=recalls[OURS], more_ms=more)
 
 
-def _exact(space: EmbeddingSpace, questions: NDArray[np.float32], ids: NDArray[np.int64]) -> Callable[[int], list[int]]:
-    """Return the least that an exact answer takes: the ids are given, only their vectors are compared."""
-    where = sql.SQL("e.photo_id = ANY(%(ids)s)")
+def _exact(space: EmbeddingSpace, questions: NDArray[np.float32], filters: Filters) -> Callable[[int], list[int]]:
+    """Return the least that an exact answer takes: just the rows that pass are compared, by one plain statement."""
+    photos, given = compile_photos(searchable_photos(filters, viewer=None))
+    where = sql.SQL("p.id IN ({})").format(photos)
     query = sql.Placeholder("query")
     statement = vectors.nearest_photos_sql(space, query=query, limit=NEAREST, where=where, exact=True)
-    wanted = ids.tolist()
 
     def ask(index: int) -> list[int]:
-        parameters = {"query": vectors.as_parameter(questions[index]), "ids": wanted}
         with vectors.binary_cursor() as cursor:
-            return [pk for pk, _ in cursor.execute(statement, parameters).fetchall()]
+            rows = cursor.execute(statement, {"query": vectors.as_parameter(questions[index]), **given}).fetchall()
+        return [pk for pk, _ in rows]
 
     return ask
 

@@ -6,11 +6,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 Answer: TypeAlias = Any
+
+TURN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +45,27 @@ class Course:
 
 
 def take_turns(ways: Sequence[Way], questions: int, *, warm_up: int = 3) -> dict[str, Course]:
-    """Ask all ways every question, in an order that turns; the first turns do not count."""
+    """Ask all ways every question, in turns of `TURN`, in an order that changes; `warm_up` times before it counts.
+
+    A turn is more than one question since FAISS Flat or numpy, going through all vectors, leave cold caches behind.
+    """
     courses = {way.name: Course(way.name) for way in ways}
-    for index in range(-warm_up, questions):
-        first = index % len(ways)
+    for way in ways:
+        for index in range(warm_up):
+            way.ask(index % questions)
+    for number, start in enumerate(range(0, questions, TURN)):
+        first = number % len(ways)
         for way in [*ways[first:], *ways[:first]]:
-            if index >= 0 and index % way.every:
-                continue
-            began = time.perf_counter()
-            answer = way.ask(max(index, 0))
-            took = (time.perf_counter() - began) * 1000
-            if index >= 0:
-                courses[way.name].times_ms[index] = took
-                courses[way.name].answers[index] = answer
+            for index in range(start, min(start + TURN, questions), way.every):
+                _ask(way, index, courses[way.name])
     return courses
+
+
+def _ask(way: Way, index: int, course: Course) -> None:
+    began = time.perf_counter()
+    answer = way.ask(index)
+    course.times_ms[index] = (time.perf_counter() - began) * 1000
+    course.answers[index] = answer
 
 
 def median_ratio(slower: Course, faster: Course) -> float:

@@ -134,8 +134,9 @@ def _load(name: str, folder: Path) -> None:
     call_command("flush", verbosity=0, interactive=False)
     space, tags = _make_space(), _make_tags()
     vectors.drop_indexes(space)
-    for chunk in World().photos(SIZES[name]):
-        _write_chunk(building, space, tags, chunk, with_segments=name not in WHOLES_ONLY)
+    with_segments = name not in WHOLES_ONLY
+    for chunk in World().photos(SIZES[name], with_segments=with_segments):
+        _write_chunk(building, space, tags, chunk, with_segments=with_segments)
     _save(building, folder)
 
 
