@@ -18,7 +18,7 @@ from photos.pages.asking import Asked, read_asked
 from photos.pages.cards import card_of
 from photos.pages.chips import chips_of, gallery_url
 from photos.pages.selection import take_undo
-from photos.paging import Page, count_up_to, take_before, take_newest
+from photos.paging import Count, Page, count_up_to, take_before, take_newest
 
 PAGE_SIZE = 60
 
@@ -36,20 +36,30 @@ def gallery(request: HttpRequest) -> HttpResponse:
     }
     if getattr(request, "htmx", False):
         return render(request, "photos/cards.html", cards)
-    return render(request, "photos/gallery.html", {**cards, **_frame(request, asked)})
+    return render(request, "photos/gallery.html", {**cards, **_frame(request, asked, page)})
 
 
-def _frame(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+def _frame(request: HttpRequest, asked: Asked, page: Page) -> dict[str, Any]:
     return {
         "section": "gallery",
         "asked": asked,
-        "count": count_up_to(asked.photos(request.user)),
+        "count": _count(request, asked, page),
         "chips": chips_of(asked),
         "states": PhotoState.choices,
-        "is_first": not {"cursor", "before"} & set(request.GET),
+        "is_first": _is_first(request),
         "undo": take_undo(request),
         "gallery_url": reverse("gallery"),
     }
+
+
+def _is_first(request: HttpRequest) -> bool:
+    return not {"cursor", "before"} & set(request.GET)
+
+
+def _count(request: HttpRequest, asked: Asked, page: Page) -> Count:
+    if page.older is None and _is_first(request):
+        return Count(len(page.photos), is_capped=False)
+    return count_up_to(asked.photos(request.user))
 
 
 def _take_page(request: HttpRequest, asked: Asked) -> Page:

@@ -17,15 +17,16 @@ _FALLBACK: Final[Format] = "jpg"
 
 @register.inclusion_tag("photos/picture.html")
 def picture(
-    photo: Photo, *, sizes: str, alt: str = "", eager: bool = False, fallback: str = "medium"
+    photo: Photo, *, sizes: str, alt: str = "", eager: bool = False, fallback: Size = "medium"
 ) -> dict[str, Any]:
     """Draw `<picture>` with its real width and height, so that nothing jumps; `sizes` as in HTML."""
-    sources = {kind: _srcset(photo, kind) for kind in CONTENT_TYPES}
+    folder = copy_url(photo, "small", "jpg").removesuffix("small.jpg")  # resolved once: a page has hundreds
+    sources = {kind: _srcset(photo, folder, kind) for kind in CONTENT_TYPES}
     return {
         "photo": photo,
         "sources": [(CONTENT_TYPES[kind], sources[kind]) for kind in CONTENT_TYPES if kind != _FALLBACK],
         "srcset": sources[_FALLBACK],
-        "src": copy_url(photo, fallback, _FALLBACK),  # type: ignore[arg-type]  # a template says which
+        "src": f"{folder}{fallback}.{_FALLBACK}",
         "sizes": sizes,
         "alt": alt,
         "eager": eager,
@@ -42,8 +43,7 @@ def copy_url(photo: Photo, size: Size, kind: Format) -> str:
     return reverse("photo-copy", args=[photo.uuid, digest_of(photo), size, kind])
 
 
-def _srcset(photo: Photo, kind: Format) -> str:
-    folder = copy_url(photo, "small", "jpg").removesuffix("small.jpg")  # resolved once: a page has hundreds
+def _srcset(photo: Photo, folder: str, kind: Format) -> str:
     widths: dict[int, Size] = {}
     for size in SIDES:  # of a small picture the sizes are the same: the first one will do
         widths.setdefault(copy_size(photo, size)[0], size)
