@@ -144,7 +144,10 @@ def _statement(
     query: Query, space: EmbeddingSpace, viewer: Viewer, limit: int, weights: Weights, likeness: Likeness
 ) -> tuple[sql.Composed, dict[str, Any]]:
     photos, parameters = compile_photos(searchable_photos(query.filters, viewer=viewer))
-    reach = _reach(space, photos, parameters)
+    few = _few_of(space, photos, parameters)
+    reach: Reach = "many" if few is None else "few" if len(few) > EXACT_PHOTOS else "all"
+    if few is not None:  # to plan and to evaluate the filters again would cost more than the search
+        photos, parameters = sql.SQL("SELECT unnest(%(few)s::bigint[])"), {"few": few}
     segments = _in_order(query)
     asked = {f"asked_{place}": one for place, one in enumerate(segments, start=1)}
     telling = _most_telling(segments)
@@ -178,13 +181,11 @@ def _statement(
     return statement, parameters
 
 
-def _reach(space: EmbeddingSpace, photos: sql.SQL, parameters: Mapping[str, Any]) -> Reach:
-    """Count the photos, no further than it matters."""
+def _few_of(space: EmbeddingSpace, photos: sql.SQL, parameters: Mapping[str, Any]) -> list[int] | None:
+    """Return the ids of the photos where they are few; counting goes no further than it matters."""
     given = {**parameters, "exact": EXACT_PHOTOS, "filter_first": FILTER_FIRST}
-    ((few, count),) = _fetch(build_count(space, photos=photos), given)
-    if count <= EXACT_PHOTOS:
-        return "all"
-    return "few" if count <= few else "many"
+    ((ids, is_few),) = _fetch(build_count(space, photos=photos), given)
+    return (ids or []) if is_few else None
 
 
 def _in_order(query: Query) -> list[QuerySegment]:

@@ -21,7 +21,7 @@ _WHOLE: Final = sql.Placeholder("query")
 
 
 def build_count(space: EmbeddingSpace, *, photos: sql.Composable) -> sql.Composed:
-    """Return the statement that tells how many are few in the space, and how many photos there are, up to one more."""
+    """Return the statement that tells the ids of the photos where they are few in the space, and whether they are."""
     partition = sql.Literal(vectors.partition_name(vectors.PHOTO_TABLE, space))
     return sql.SQL(_COUNT).format(photos=photos, partition=partition)
 
@@ -129,9 +129,10 @@ _COUNT: Final = """
 WITH sized AS MATERIALIZED (
     SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(reltuples, 0)))::bigint AS few
     FROM pg_class WHERE oid = {partition}::regclass
-)
-SELECT few, (SELECT count(*) FROM (SELECT FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized)) AS passing)
-FROM sized
+),
+allowed AS MATERIALIZED (SELECT id FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized))
+SELECT CASE WHEN count(id) <= few THEN array_agg(id) END, count(id) <= few
+FROM sized LEFT JOIN allowed ON true GROUP BY few
 """
 
 _SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"

@@ -92,12 +92,12 @@ def _measure(collection: Collection, wholes: NDArray[np.float32], narrow: Narrow
 
 def _exact(space: EmbeddingSpace, questions: NDArray[np.float32], filters: Filters) -> Callable[[int], list[int]]:
     """Return the least that an exact answer takes: just the rows that pass are compared, by one plain statement."""
-    photos, given = compile_photos(searchable_photos(filters, viewer=None))
-    where = sql.SQL("p.id IN ({})").format(photos)
     query = sql.Placeholder("query")
-    statement = vectors.nearest_photos_sql(space, query=query, limit=NEAREST, where=where, exact=True)
 
     def ask(index: int) -> list[int]:
+        photos, given = compile_photos(searchable_photos(filters, viewer=None))
+        where = sql.SQL("p.id IN ({})").format(photos)
+        statement = vectors.nearest_photos_sql(space, query=query, limit=NEAREST, where=where, exact=True)
         with vectors.binary_cursor() as cursor:
             rows = cursor.execute(statement, {"query": vectors.as_parameter(questions[index]), **given}).fetchall()
         return [pk for pk, _ in rows]
