@@ -12,7 +12,7 @@ from psycopg import sql
 
 from photos import vectors
 from photos.errors import SpaceStateError
-from photos.models import Photo, PhotoEmbedding, PhotoState
+from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState
 from photos.services import feature_import, spaces
 from photos.services.feature_import import FeaturesRefusedError, import_features
 from photos.vision.interchange import feature_files
@@ -34,7 +34,7 @@ def make_photos(count: int, **fields) -> list[Photo]:
 
 def rows_of(count: int, seed: int = 0, dimensions: int = DIMENSIONS) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def write(path, ids, rows):
@@ -58,14 +58,14 @@ def test_it_works(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "4 vectors copied into mine." in told
     assert "it is complete; `manage.py models activate mine`" in told
-    space = spaces.activate_space(spaces.EmbeddingSpace.objects.get(slug="mine"))
+    space = spaces.activate_space(EmbeddingSpace.objects.get(slug="mine"))
     found = stored(space)
     for photo, row in zip(photos, rows, strict=True):
         assert found[photo.pk] @ row == pytest.approx(1, abs=1e-3)
     with vectors.binary_cursor() as cursor:
         nearest = vectors.nearest_photos_sql(space, query=sql.Placeholder("query"), limit=1)
         cursor.execute(nearest, {"query": vectors.as_parameter(rows[2])})
-        assert cursor.fetchone()[0] == photos[2].pk
+        assert [row[0] for row in cursor.fetchall()] == [photos[2].pk]
     assert vectors.has_indexes(space)
 
 
@@ -102,9 +102,9 @@ def test_photos_that_lack_another_space_are_left_to_the_workers(tmp_path):
     space = spaces.create_space("mine", encoder="classical-512")
     path = write(tmp_path / "a.hdf5", [photo.original_name for photo in photos], rows_of(2))
     other = spaces.create_space("other", encoder="classical-512")
-    spaces.EmbeddingSpace.objects.filter(pk__in=[space.pk, other.pk]).update(created_at=timezone.now())
+    EmbeddingSpace.objects.filter(pk__in=[space.pk, other.pk]).update(created_at=timezone.now())
     Photo.objects.filter(pk=photos[0].pk).update(indexed_at=timezone.now() - timedelta(hours=2))
-    spaces.EmbeddingSpace.objects.filter(pk=other.pk).update(created_at=timezone.now() - timedelta(minutes=90))
+    EmbeddingSpace.objects.filter(pk=other.pk).update(created_at=timezone.now() - timedelta(minutes=90))
     import_features([path], space)
     assert spaces.remaining_photos(space) == 1
     assert spaces.remaining_photos(other) == 1
@@ -113,7 +113,7 @@ def test_photos_that_lack_another_space_are_left_to_the_workers(tmp_path):
 def test_with_describe_workers_come_to_the_photos_too(tmp_path):
     photos = make_photos(2)
     space = spaces.create_space("mine", encoder="classical-512")
-    spaces.EmbeddingSpace.objects.filter(pk=space.pk).update(created_at=timezone.now())
+    EmbeddingSpace.objects.filter(pk=space.pk).update(created_at=timezone.now())
     import_features([write(tmp_path / "a.hdf5", ["p0.jpg"], rows_of(1))], space, mark_described=False)
     assert spaces.remaining_photos(space) == len(photos)
 

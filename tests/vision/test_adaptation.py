@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from photos.vision import registry
 from photos.vision.__main__ import main
 from photos.vision.adaptation import LinearLayer, adapted_spec, read_layer, write_layer
 from photos.vision.adaptation_training import TrainingSettings, leave_one_out_map, train_layer
-from photos.vision.encoders.linear import register_adapted
+from photos.vision.encoders.linear import LinearEncoder, register_adapted
 from photos.vision.errors import InterchangeError, UnknownModelError, VisionError, WeightsCorruptError
 from photos.vision.interchange import feature_files
 from photos.vision.types import BatchEncoder
@@ -166,6 +168,15 @@ def test_converting_goes_on_where_it_was_stopped(tmp_path, capsys):
     assert "24 vectors" in capsys.readouterr().out
 
 
+def there(vector: np.ndarray | None) -> np.ndarray:
+    assert vector is not None
+    return vector
+
+
+def adapted(made: LinearLayer, vector: np.ndarray | None) -> np.ndarray:
+    return np.asarray(made.apply(there(vector)[None])[0])
+
+
 def test_behind_an_encoder_it_is_a_space_of_its_own(tmp_path):
     made = layer(dimensions=32, inputs=512)
     write_layer(tmp_path / "layer.safetensors", made)
@@ -176,16 +187,16 @@ def test_behind_an_encoder_it_is_a_space_of_its_own(tmp_path):
     picture, blank = shapes(), np.full((64, 64, 3), 128, np.uint8)
     segments = registry.get_segmenter("windows").segment(picture)[:2]
     found = encoder.encode([picture, blank, picture])
-    expected = made.apply(plain.encode([picture])[0][None])[0]
+    expected = adapted(made, plain.encode([picture])[0])
     assert found[1] is None
-    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+    np.testing.assert_allclose(there(found[0]), expected, atol=1e-6)
     whole, parts = encoder.encode_all(picture, segments)
-    np.testing.assert_allclose(whole, expected, atol=1e-6)
+    np.testing.assert_allclose(there(whole), expected, atol=1e-6)
     for part, other in zip(parts, plain.encode_segments(picture, segments), strict=True):
-        np.testing.assert_allclose(part, made.apply(other[None])[0], atol=1e-6)
-        assert np.linalg.norm(part) == pytest.approx(1, abs=1e-5)
+        np.testing.assert_allclose(there(part), adapted(made, other), atol=1e-6)
+        assert np.linalg.norm(there(part)) == pytest.approx(1, abs=1e-5)
     with pytest.raises(UnknownModelError, match="knows no words"):
-        encoder.encode_text(["tower"])
+        cast("LinearEncoder", encoder).encode_text(["tower"])
 
 
 def test_a_layer_for_other_features_is_refused(tmp_path):
@@ -209,7 +220,7 @@ def test_layers_of_the_configuration_are_encoders(tmp_path, monkeypatch):
     slug = f"classical-512+lin-{made.digest}"
     assert registry.get_spec(slug).dimensions == 16
     assert slug in registry.encoder_slugs()
-    assert np.linalg.norm(registry.get_encoder(slug).encode([shapes()])[0]) == pytest.approx(1, abs=1e-5)
+    assert np.linalg.norm(there(registry.get_encoder(slug).encode([shapes()])[0])) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_layer_of_the_configuration_that_is_missing_is_told(tmp_path, monkeypatch):

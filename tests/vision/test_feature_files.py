@@ -30,7 +30,7 @@ ARROW_NAMES = {"float16": "halffloat", "float32": "float"}
 
 def vectors(count: int, dimensions: int = 8, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def write(path, ids, rows, **options):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import cast
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from photos.vision.masks import segment_of
 
 def disc(height: int = 30, width: int = 40, *, row: int = 12, column: int = 20, radius: int = 9) -> np.ndarray:
     rows, columns = np.mgrid[:height, :width]
-    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+    return np.asarray((rows - row) ** 2 + (columns - column) ** 2 <= radius**2)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_captions_come_back_as_they_were(tmp_path):
 
 
 def test_captions_have_the_keys_of_soir_in_plain_types(tmp_path):
-    objects = ObjectMasks(((1, 2, 3, 4),), (np.float32(0.5),), (encode_row_major(disc()),), (40, 30))
+    objects = ObjectMasks(((1, 2, 3, 4),), (cast("float", np.float32(0.5)),), (encode_row_major(disc()),), (40, 30))
     write_captions(tmp_path / "captions.pt", {"a.jpg": objects})
     entry = torch.load(tmp_path / "captions.pt", weights_only=True)["a.jpg"]
     assert sorted(entry) == ["bboxes", "image_path", "image_size", "masks_rle", "num_objects", "scores"]
