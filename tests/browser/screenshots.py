@@ -18,11 +18,23 @@ from playwright.sync_api import Page
 from tests.browser.chromium import DESKTOP, PHONE, launched
 
 ANSWER_MS = 60_000
-PLAIN = {"about": "/about/", "sign-in": "/accounts/login/", "missing": "/nothing-here/", "api-docs": "/api/docs/"}
+PLAIN = {
+    "nothing-found": "/photos/?q=nothing+of+the+kind",
+    "map": "/map/",
+    "places": "/places/",
+    "accuracy": "/accuracy/",
+    "about": "/about/",
+    "api": "/api/docs/",
+    "sign-in": "/accounts/login/",
+    "missing": "/nothing-here/",
+}
 ADMIN = {
     "admin": "/admin/",
     "admin-photos": "/admin/photos/photo/",
+    "admin-proposals": "/admin/photos/locationproposal/",
+    "admin-duplicates": "/admin/photos/nearduplicate/",
     "admin-spaces": "/admin/photos/embeddingspace/",
+    "admin-weights": "/admin/search/rankingweights/",
     "admin-queues": "/admin/queues/",
 }
 SETTLE_MS = 1200
@@ -46,14 +58,19 @@ class Camera:
         if picture is not None:
             self.page.set_input_files("#image", picture)
             self.page.wait_for_url(re.compile("/locate/[0-9a-f-]+/"))
-            self.page.wait_for_selector("#answer-data", state="attached", timeout=ANSWER_MS)
+            self.page.wait_for_selector("#result h1", timeout=ANSWER_MS)
             self.take("answer")
         self.take("gallery", "/photos/")
-        if self.page.locator(".grid a").count():
-            self.page.locator(".grid a").first.click()
-            self.take("photo")
+        self.take_first("photo", "main a[href^='/photos/'][href$='/']")
         for name, address in PLAIN.items():
             self.take(name, address)
+        self.page.goto("/places/")
+        self.take_first("place", "main a[href^='/places/']")
+
+    def take_first(self, name: str, links: str) -> None:
+        """Take what the page's first such link leads to, where there is one."""
+        if self.page.locator(links).count():
+            self.take(name, self.page.locator(links).first.get_attribute("href"))
 
     def take_admin(self, credentials: Path) -> None:
         known = json.loads(credentials.read_text())
@@ -61,12 +78,11 @@ class Camera:
         self.page.fill("#id_username", known["username"])
         self.page.fill("#id_password", known["password"])
         self.page.locator("main form button.primary").click()
+        self.take("following", "/following/")
         for name, address in ADMIN.items():
             self.take(name, address)
         self.page.goto("/admin/photos/photo/")
-        if self.page.locator("#result_list a[href*=change]").count():
-            self.page.goto(str(self.page.locator("#result_list a[href*=change]").first.get_attribute("href")))
-            self.take("admin-photo")
+        self.take_first("admin-photo", "#result_list a[href*=change]")
 
 
 def main() -> None:
