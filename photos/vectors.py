@@ -144,11 +144,11 @@ def nearest_photos_sql(
     order = photo_order_sql(space, query)
     return sql.SQL(
         "SELECT e.photo_id, {similarity} AS similarity FROM photos_photoembedding e"
-        " JOIN photos_photo p ON p.id = e.photo_id"
-        " WHERE e.space_id = {space} AND ({where}) ORDER BY {order} LIMIT {limit}"
+        "{join} WHERE e.space_id = {space} AND ({where}) ORDER BY {order} LIMIT {limit}"
     ).format(
         similarity=similarity_sql(space, query),
         space=sql.Literal(space.pk),
+        join=_join_photo("e", where),
         where=where,
         order=_without_index(order) if exact else order,
         limit=_limit(limit),
@@ -171,15 +171,22 @@ def nearest_segments_sql(
     order = _without_index(photo_order_sql(space, query, alias="s")) if exact else segment_order_sql(space, query)
     return sql.SQL(
         "SELECT s.photo_id, s.rank, {similarity} AS similarity FROM photos_segmentembedding s"
-        " JOIN photos_photo p ON p.id = s.photo_id"
-        " WHERE s.space_id = {space} AND ({where}) ORDER BY {order} LIMIT {limit}"
+        "{join} WHERE s.space_id = {space} AND ({where}) ORDER BY {order} LIMIT {limit}"
     ).format(
         similarity=similarity_sql(space, query, alias="s"),
         space=sql.Literal(space.pk),
+        join=_join_photo("s", where),
         where=where,
         order=order,
         limit=_limit(limit),
     )
+
+
+def _join_photo(alias: str, where: sql.Composable) -> sql.Composable:
+    """Return the join that a condition on the photo needs."""
+    if where is _TRUE:
+        return sql.SQL("")
+    return sql.SQL(" JOIN photos_photo p ON p.id = {}.photo_id").format(sql.Identifier(alias))
 
 
 def _halfvec(space: SpaceKey) -> sql.SQL:

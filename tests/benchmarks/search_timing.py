@@ -17,11 +17,15 @@ TURN: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to answer question number `index`; a slow one is asked only every so many questions."""
+    """One way to answer question number `index`; a slow one is asked only every so many questions.
+
+    `prepare` is called before each turn, and its time does not count.
+    """
 
     name: str
     ask: Callable[[int], Answer]
     every: int = 1
+    prepare: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -51,11 +55,13 @@ def take_turns(ways: Sequence[Way], questions: int, *, warm_up: int = 3) -> dict
     """
     courses = {way.name: Course(way.name) for way in ways}
     for way in ways:
+        way.prepare()
         for index in range(warm_up):
             way.ask(index % questions)
     for number, start in enumerate(range(0, questions, TURN)):
         first = number % len(ways)
         for way in [*ways[first:], *ways[:first]]:
+            way.prepare()
             for index in range(start, min(start + TURN, questions), way.every):
                 _ask(way, index, courses[way.name])
     return courses
