@@ -22,6 +22,7 @@ from search import contributing
 from search.answer_pages import find_question
 from search.contributing import AlreadySavedError, SuggestionDecidedError
 from search.models import SearchRequest
+from search.pages import QuestionRefused, hold_rate
 
 MAX_NOTE = 2000
 
@@ -52,6 +53,11 @@ def locate_save(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
 def locate_suggest(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     """Offer the picture with a place to the curators."""
     question = find_question(request, identity)
+    try:
+        hold_rate(request)
+    except QuestionRefused as exc:
+        messages.error(request, str(exc))
+        return _back(question)
     note = request.POST.get("note", "").replace("\0", "")[:MAX_NOTE]
 
     def suggest(latitude: float, longitude: float) -> None:

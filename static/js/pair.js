@@ -4,6 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const HUES = 10;
 const SHOWN_PAIRS = 6;
 const CROP = 64;
+const UNKNOWN = 0.5; // the distinctiveness of a segment of which nothing can be said
 
 let shown = 0;
 let observer = null;
@@ -60,7 +61,7 @@ function showPicture(match, title, redraw) {
 
 function tell(match, words) {
   byId("why-says").replaceChildren(...match.why.map((reason) => make("li", "", reason)));
-  const pairs = [...match.segments].sort((a, b) => b.similarity * (b.weight ?? 1) - a.similarity * (a.weight ?? 1)).slice(0, SHOWN_PAIRS);
+  const pairs = [...match.segments].sort((a, b) => b.similarity * (b.distinctiveness ?? UNKNOWN) - a.similarity * (a.distinctiveness ?? UNKNOWN)).slice(0, SHOWN_PAIRS);
   byId("why-pairs").replaceChildren(...pairs.map((segment) => tellPair(match, segment, words)));
 }
 
@@ -68,7 +69,8 @@ function tellPair(match, segment, words) {
   const item = make("li", `segment-pair hue-${segment.query_rank % HUES}`);
   item.tabIndex = 0;
   const alike = words.wordsAlike.replace("{}", Math.round(100 * segment.similarity));
-  const weight = segment.weight === undefined ? "" : ` · ${words.wordsWeight.replace("{}", segment.weight.toFixed(1))}`;
+  const { distinctiveness = UNKNOWN } = segment;
+  const weight = distinctiveness === UNKNOWN ? "" : ` · ${words.wordsWeight.replace("{}", Math.round(100 * distinctiveness))}`;
   item.append(crop("query", segment.query_box), crop("match", segment.photo_box), make("span", "small", alike + weight));
   for (const [begin, end] of [["mouseenter", "mouseleave"], ["focus", "blur"]]) {
     item.addEventListener(begin, () => drawPair(match, segment));
