@@ -130,9 +130,9 @@ WITH sized AS MATERIALIZED (
     SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(reltuples, 0)))::bigint AS few
     FROM pg_class WHERE oid = {partition}::regclass
 ),
-allowed AS MATERIALIZED (SELECT id FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized))
-SELECT CASE WHEN count(id) <= few THEN array_agg(id) END, count(id) <= few
-FROM sized LEFT JOIN allowed ON true GROUP BY few
+allowed AS MATERIALIZED (SELECT id FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized)),
+counted AS MATERIALIZED (SELECT count(*) <= (SELECT few FROM sized) AS is_few FROM allowed)
+SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted)), is_few FROM counted
 """
 
 _SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"
