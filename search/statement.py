@@ -39,6 +39,8 @@ def build_statement(
 ) -> sql.Composed:
     """Return the statement for the photos of a query set, of which there are as many as `reach` says.
 
+    Of "all" the parameter `few` has the ids.
+
     `asked` names the parameters of the query's segments, `seeking` those among them that look for candidates; the
     query as a whole is the parameter `query`. Without `with_parts` only wholes are compared.
     """
@@ -68,13 +70,14 @@ def build_statement(
 
 def _text(reach: Reach, *, with_parts: bool, with_tags: bool) -> str:
     """Put together what is needed: planning the rest would cost milliseconds."""
-    near = {"all": [_ALL], "few": [_NEAREST_OF_FEW], "many": [_NEAREST_OF_MANY]}[reach]
-    if with_parts and reach != "all":
-        near += [_NEAR_PARTS]
-    if with_parts and reach == "many":
-        near += [_NEAR_OTHERS]
-    tables = [_SEEKING] if len(near) > 1 else []
-    tables += [f"candidates (photo_id) AS MATERIALIZED ({' UNION '.join(near)})", _WHOLES]
+    if reach == "all":
+        tables = [_WHOLES_OF_ALL]
+    else:
+        near = [_NEAREST_OF_FEW if reach == "few" else _NEAREST_OF_MANY]
+        near += [_NEAR_PARTS] if with_parts else []
+        near += [_NEAR_OTHERS] if with_parts and reach == "many" else []
+        tables = [_SEEKING] if with_parts else []
+        tables += [f"candidates (photo_id) AS MATERIALIZED ({' UNION '.join(near)})", _WHOLES]
     tables += [_TAGS] if with_tags else []
     tables += [_PARTS] if with_parts else []
     return f"WITH {', '.join(tables)} {_EXPLAINED if with_parts else _BY_WHOLES}"
@@ -137,8 +140,6 @@ SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted)), i
 
 _SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"
 
-_ALL: Final = "{photos}"
-
 _NEAREST_OF_FEW: Final = """
     (SELECT e.photo_id
      FROM ({photos}) AS p (id) CROSS JOIN LATERAL (
@@ -179,6 +180,12 @@ wholes AS MATERIALIZED (
         SELECT photo_id, vector FROM photos_photoembedding
         WHERE space_id = {space} AND photo_id = candidates.photo_id LIMIT 1
     ) AS e
+)"""
+
+_WHOLES_OF_ALL: Final = """
+wholes AS MATERIALIZED (
+    SELECT e.photo_id, {photo_similarity} AS similarity{photo_likeness}
+    FROM photos_photoembedding e WHERE e.space_id = {space} AND e.photo_id = ANY(%(few)s::bigint[])
 )"""
 
 _TAGS: Final = """
