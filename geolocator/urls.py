@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("geolocator.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("about/", pages.about, name="about"),
+    path("offline/", pages.offline, name="offline"),
+    path("service-worker.js", pages.service_worker, name="service-worker"),
     path("api/", include("geolocator.api_urls")),
     path("", include("photos.urls")),
     path("", include("search.urls")),

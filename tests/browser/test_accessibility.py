@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 ADDRESSES = ["/", "/photos/", "/photos/?q=nothing+of+the+kind", "/map/", "/places/", "/accuracy/", "/about/"]
-ADDRESSES += ["/accounts/login/", "/nothing-here/", "/api/docs/"]
+ADDRESSES += ["/accounts/login/", "/nothing-here/", "/offline/", "/api/docs/"]
 ANSWER_MS = 60_000
 
 
