@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,6 +12,7 @@ from django.core.management import CommandError, call_command
 from photos import vectors
 from photos.models import EmbeddingSpace
 from photos.vision.interchange.feature_files import read_features
+from tests.research_pages import PAGES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,6 +51,17 @@ def test_other_descriptors_of_the_same_pictures(add, index, tmp_path, capsys):
     )
     assert np.abs(anew - stored).max() < 2e-3  # the same but for the half precision
     assert "1 described" in capsys.readouterr().out
+
+
+def test_the_commands_of_the_page_run(add, index, tmp_path, monkeypatch):
+    index(add(1))
+    monkeypatch.chdir(tmp_path)
+    page = (PAGES / "extraction.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^python manage\.py (extract_features .*)$", page, re.MULTILINE)
+    assert len(shown) == 3
+    for line in shown:
+        call_command(*shlex.split(line))
+    assert len(list((tmp_path / "features").glob("features_*.[hp][da]*"))) == 3
 
 
 @pytest.mark.parametrize(
