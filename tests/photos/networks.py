@@ -24,3 +24,17 @@ def write_models(folder: Path) -> Path:
     write_small_sam(folder / SAM_FILE)
     write_small_clip(folder / CLIP_FILE)
     return folder
+
+
+def write_other_models(folder: Path) -> Path:
+    """Write SigLIP, DINOv2 and OWLv2 as well, beside the SAM that OWLv2's boxes go to."""
+    from photos.vision.encoders.dinov2_spec import SPECS
+    from photos.vision.segmenters.owlv2_weights import WEIGHTS
+    from tests.vision.checkpoints import write_small_dinov2, write_small_sam, write_small_siglip
+    from tests.vision.owlv2_checkpoint import write_small_owlv2
+
+    write_small_sam(folder / SAM_FILE)
+    write_small_siglip(folder)
+    write_small_dinov2(folder / SPECS["dinov2-b-14"].weights[0].name)
+    write_small_owlv2(folder / WEIGHTS.name)
+    return folder

@@ -27,7 +27,7 @@ from photos.models import (
 )
 from photos.services import indexing, spaces, switching, vocabulary
 from photos.vision import registry
-from tests.photos.networks import CLIP_FILE, SAM_FILE, SETTINGS, SPACE
+from tests.photos.networks import CLIP_FILE, SAM_FILE, SETTINGS, SPACE, write_other_models
 from tests.photos.pictures import jpeg
 from tests.photos.workers import running_worker, wait_until
 
@@ -76,7 +76,7 @@ def test_a_worker_fills_it_while_the_old_one_answers(space, networks, add, media
     answers: list[str] = []
     with running_worker(media_root, tmp_path / "log", MODEL_DIR=str(networks), **environment) as worker:
         photos = [add(number, latitude=48.85, longitude=2.35) for number in range(4)]
-        wait_until(lambda: Photo.objects.filter(state="ready").count() == 4, timeout_s=60)
+        wait_until(lambda: Photo.objects.filter(state="ready").count() == 4, timeout_s=180)
         over = threading.Event()
 
         def ask() -> None:
@@ -94,7 +94,7 @@ def test_a_worker_fills_it_while_the_old_one_answers(space, networks, add, media
             asking.join()
         assert "Searches use clip-vit-b-32-openai now." in told, worker.log()
         vocabulary.set_tag_cut(spaces.active_space(), 0.0)  # random networks are sure of nothing
-        wait_until(lambda: SegmentTag.objects.exists() and vocabulary.requeue() == 0, timeout_s=30)
+        wait_until(lambda: SegmentTag.objects.exists() and vocabulary.requeue() == 0, timeout_s=120)
     assert answers[0] == "classical-512"
     assert set(answers) <= {"classical-512", SPACE}
     assert answers == sorted(answers)  # once swapped, never back
@@ -114,6 +114,46 @@ def test_a_worker_fills_it_while_the_old_one_answers(space, networks, add, media
     query = describe_query(image, space=clip, filters=Filters(), progress=lambda _stage: None)
     assert query is not None
     assert query.segments
+
+
+@pytest.mark.slow
+def test_a_worker_describes_in_every_kind_of_space_at_once(space, add, media_root, tmp_path, settings, client):
+    """OWLv2 with SAM for SigLIP, regions for DINOv2: saved, described by a real worker, searched, told as JSON."""
+    from photos.vision.images import read_image
+    from search.services import search_by_image
+
+    folder = write_other_models(tmp_path / "models")
+    settings.MODEL_DIR = folder
+    values = SETTINGS | {"OWLV2_THRESH": 0.05}
+    for name, value in values.items():
+        setattr(settings, name, value)
+    registry.forget_made()
+    made = {}
+    for slug, segmenter in (("siglip-b-16-384", "owlv2+sam"), ("dinov2-b-14", "regions")):
+        models("build", slug, "--segmenter", segmenter, "--own-weights", "--no-wait")
+        made[slug] = EmbeddingSpace.objects.get(slug=slug)
+    environment = {name: str(value) for name, value in values.items()}
+    with running_worker(media_root, tmp_path / "log", MODEL_DIR=str(folder), **environment) as worker:
+        photos = [add(number) for number in range(3)]
+        ready = Photo.objects.filter(state="ready")
+        try:
+            wait_until(lambda: ready.count() == 3, timeout_s=240)
+        except AssertionError as exc:
+            raise AssertionError(worker.log()) from exc
+    assert not DescriptionGap.objects.exists()
+    for slug, other in made.items():
+        assert {one for one, _vector in vectors_of(other)} == {photo.pk for photo in photos}
+        assert {len(vector) for _one, vector in vectors_of(other)} == {768}
+        ranks = set(SegmentEmbedding.objects.filter(space=other).values_list("photo_id", "rank"))
+        assert {photo for photo, _rank in ranks} == {photo.pk for photo in photos}
+        assert ranks == set(Segment.objects.filter(segmenter=other.segmenter).values_list("photo_id", "rank"))
+        assert switching.try_swap(other)
+        found = search_by_image(read_image(jpeg(2), max_side=1600).pixels, viewer=None)
+        assert (found.space, found.matches[0].photo_id) == (slug, photos[2].pk)
+        told = client.get(f"/api/v1/photos/{photos[2].uuid}/similar/").json()
+        assert told["space"] == slug
+        assert {one["photo"] for one in told["matches"]} == {str(photo.uuid) for photo in photos[:2]}
+    registry.forget_made()
 
 
 def test_it_is_fetched_verified_and_tried_before_it_is_made(space, networks, tmp_path, settings):
