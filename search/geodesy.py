@@ -55,8 +55,9 @@ def destination(
     delta = np.asarray(distance_m, np.float64) / EARTH_RADIUS_M
     sine = np.sin(phi) * np.cos(delta) + np.cos(phi) * np.sin(delta) * np.cos(theta)
     sine = np.clip(sine, -1.0, 1.0)
-    east = np.sin(theta) * np.sin(delta) * np.cos(phi)
-    turned = np.arctan2(east, np.cos(delta) - np.sin(phi) * sine)
+    # both divided by cos(phi), which is all but nothing at a pole
+    east = np.sin(theta) * np.sin(delta)
+    turned = np.arctan2(east, np.cos(delta) * np.cos(phi) - np.sin(phi) * np.sin(delta) * np.cos(theta))
     return np.degrees(np.arcsin(sine)), wrap_longitude(np.asarray(longitude) + np.degrees(turned))
 
 

@@ -36,6 +36,9 @@ LEAST_P_SAME_OF_SUPPORT: Final = 0.5
 LEAST_P_SAME: Final = 0.001
 """Matches less probable than this do not vote: there are always some."""
 
+CONFIRMED_FAVOUR: Final = 1e-6
+"""The share by which a confirmed vote outweighs one that is as probable: it decides ties, and nothing else."""
+
 LEAST_PROBABILITY_SHOWN: Final = 0.05
 MAX_ALTERNATIVES: Final = 5
 
@@ -160,7 +163,9 @@ def _weights(votes: Sequence[Vote]) -> NDArray[np.float64]:
         vote.p_same * strongest[key] / totals[key] if totals[key] else 0.0
         for key, vote in zip(keys, votes, strict=True)
     ]
-    return np.asarray(np.maximum(shares, 1e-12), np.float64)
+    # of two as likely, the confirmed one has the say
+    favour = np.array([1.0 + CONFIRMED_FAVOUR * vote.confirmed for vote in votes])
+    return np.asarray(np.maximum(shares, 1e-12) * favour, np.float64)
 
 
 def _observation(vote: Vote, index: int) -> Hashable:
