@@ -23,7 +23,7 @@ from search.models import EvaluationReport
 from search.telling_accuracy import error_labels, metres, summarize, tell_rows
 
 RISK_DISTANCE: Final = "100"
-SHOWN_TABLES: Final = ("answers", "levels", "recall", "tags", "years")
+SHOWN_TABLES: Final = ("answers", "recall", "tags", "years")
 
 
 @require_GET

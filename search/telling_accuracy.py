@@ -87,7 +87,7 @@ def _answer_table(told: dict[str, Any]) -> Table:
     rows = [(_("told a place"), *(percent(way["share"]) for way in ways))]
     rows += [
         (
-            _("of those, within %s") % tell_distance(float(limit)),
+            _("within %s") % tell_distance(float(limit)),
             *(percent(way["precision"][limit]) for way in ways),
         )
         for limit in DISTANCES
@@ -182,7 +182,7 @@ def _group_table(told: dict[str, Any], name: str, title: str) -> Table:
             metres(one["median_error_m"]),
             percent(one["held"]),
         )
-        for one in told["results"][name]
+        for one in sorted(told["results"][name], key=lambda group: (name == "by_tag" and -group["n"], group["name"]))
     ]
     headings = ("", _("photos"), _("answered"), _("within 100 m"), _("median error"), _("in the circle"))
     return Table(title, headings, tuple(rows))
