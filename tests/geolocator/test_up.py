@@ -79,6 +79,13 @@ def test_it_rejects_a_port_that_is_none(folder):
     assert "PORT must be a number, got 'eighty'" in done.stderr
 
 
+def test_it_rejects_a_setting_of_vision_that_cannot_be(folder):
+    done = run_up(folder, OPEN_CLIP_MODELS="ViT-B-16")
+    assert done.returncode == 1
+    assert "OPEN_CLIP_MODELS has 'ViT-B-16'; write name:tag" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_command_shares_the_servers_and_outlives_up(start, folder):
     up = start()
     code = "import sys; from django.contrib.auth.models import User; print(User.objects.count(), flush=True);"

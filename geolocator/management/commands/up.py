@@ -29,6 +29,8 @@ from geolocator.supervisor import Part, Supervisor
 from photos.models import Photo
 from photos.services import automatic_switch
 from photos.services.spaces import advise_on_models
+from photos.vision import configuration
+from photos.vision.errors import VisionError
 
 _WEB_OPTIONS = [
     *("--worker-class", "gthread", "--workers", "2", "--threads", "6"),
@@ -44,6 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = read_text("HOST", "127.0.0.1"), read_int("PORT", 8000, maximum=65535)
+        require_sound_configuration()
         lock_dir(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)
         lock = FileLock(lock_dir(settings.DATA_DIR) / "up")
         if not lock.acquire(timeout_s=1.0):
@@ -164,6 +167,14 @@ class _Site:
             self._servers.ensure()
         except EmbeddedServerError as exc:
             self._supervisor.say("up", str(exc))
+
+
+def require_sound_configuration() -> None:
+    """Say at once, rather than by workers that cannot start, that a setting of vision is wrong."""
+    try:
+        configuration.current()
+    except VisionError as exc:
+        raise CommandError(str(exc)) from exc
 
 
 def listen(host: str, port: int) -> socket.socket:
