@@ -169,8 +169,9 @@ def _read_circle(text: str) -> Circle | None:
 
 
 def _read_ids(texts: list[str]) -> list[uuid.UUID]:
+    """Read ids, each by itself or many with commas between them: a form holds few fields."""
     found = []
-    for text in texts:
+    for text in ",".join(texts).split(","):
         try:
             found.append(uuid.UUID(text))
         except ValueError:

@@ -18,13 +18,13 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 from rest_framework.request import Request
 
 from photos.api.presenting import as_feature, present_photos
 from photos.errors import InvalidTagError
 from photos.models import Photo
-from photos.pages.asking import MAX_CHOSEN, read_asked, read_query
+from photos.pages.asking import MAX_CHOSEN, read_query
 from photos.querysets import is_curator
 from photos.services import bulk
 
@@ -41,9 +41,12 @@ COLUMNS: Final = (
 # --- lists to take along --------------------------------------------------------------------------------
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 def download(request: HttpRequest, kind: str) -> HttpResponseBase:
-    """The photos that fit the filters (or the chosen ones) as CSV or GeoJSON, with no more than one may know."""
+    """The photos that fit the filters (or the chosen ones) as CSV or GeoJSON, with no more than one may know.
+
+    More chosen ones than an address can hold come by POST.
+    """
     if kind not in KINDS:
         raise Http404(_("There is no such list."))
     portions = _portions(request)
@@ -57,7 +60,8 @@ def download(request: HttpRequest, kind: str) -> HttpResponseBase:
 
 
 def _portions(request: HttpRequest) -> Iterator[list[dict[str, Any]]]:
-    photos = read_asked(request).photos(request.user).order_by("-created_at", "-uuid")[:MAX_LISTED]
+    asked = read_query(request.POST or request.GET, viewer=request.user)
+    photos = asked.photos(request.user).order_by("-created_at", "-uuid")[:MAX_LISTED]
     found: list[Photo] = list(photos)
     for start in range(0, len(found), PORTION):
         yield present_photos(found[start : start + PORTION], Request(request))
@@ -150,6 +154,7 @@ _ACTIONS: Final[dict[str, Callable[[HttpRequest, QuerySet[Photo]], dict[str, Any
 def _confirm(request: HttpRequest, photos: QuerySet[Photo]) -> HttpResponse:
     found = list(photos.order_by("-created_at", "-uuid")[:MAX_CHOSEN])
     context = {"section": "gallery", "photos": found, "count": len(found), "next": _way_back(request)}
+    context["ids"] = ",".join(str(photo.uuid) for photo in found)
     return render(request, "photos/confirm_delete.html", context)
 
 

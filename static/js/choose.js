@@ -5,6 +5,7 @@ const grid = document.getElementById("grid");
 const count = form?.querySelector("[data-count]");
 const clear = form?.querySelector("[data-clear]");
 const links = new Map([...(form?.querySelectorAll("[data-link]") ?? [])].map((link) => [link.dataset.link, [link, link.href]]));
+const MOST_IN_ADDRESS = 80;
 let last = null;
 
 const boxes = () => [...grid.querySelectorAll(".pick input")];
@@ -18,7 +19,26 @@ function show() {
   for (const [name, [link, everything]] of links) {
     const query = new URLSearchParams(chosen.map((box) => ["id", box.value]));
     link.href = chosen.length ? `${form.dataset[name]}?${query}` : everything;
+    link.hidden = name === "map" && chosen.length > MOST_IN_ADDRESS;
   }
+}
+
+// more than an address can hold are posted
+function download(event) {
+  const chosen = boxes().filter((box) => box.checked);
+  const name = event.currentTarget.dataset.link;
+  if (name === "map" || chosen.length <= MOST_IN_ADDRESS) return;
+  event.preventDefault();
+  const post = document.createElement("form");
+  Object.assign(post, { method: "post", action: form.dataset[name], hidden: true });
+  for (const [key, value] of [["csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value], ["id", chosen.map((box) => box.value).join(",")]]) {
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name: key, value });
+    post.append(field);
+  }
+  document.body.append(post);
+  post.submit();
+  post.remove();
 }
 
 function chooseRange(box) {
@@ -62,6 +82,9 @@ if (form && grid) {
     }
   });
   form.addEventListener("reset", () => setTimeout(show));
+  // one field for all ids: a server takes few fields
+  form.addEventListener("formdata", ({ formData }) => formData.set("id", formData.getAll("id").join(",")));
+  for (const [link] of links.values()) link.addEventListener("click", download);
   document.addEventListener("htmx:load", show);
   addEventListener("pageshow", show);
   show();

@@ -36,3 +36,15 @@ grid?.addEventListener("click", (event) => {
   address.hash = card.id;
   history.replaceState(history.state, "", address);
 });
+
+// a filter that hangs over the photos goes with a click beside it, and with Escape
+const closeFacets = (but) => {
+  for (const facet of document.querySelectorAll(".facet[open]")) if (facet !== but) facet.open = false;
+};
+document.addEventListener("click", ({ target }) => closeFacets(target.closest(".facet")));
+document.addEventListener("keydown", (event) => {
+  const facet = document.querySelector(".facet[open]");
+  if (event.key !== "Escape" || !facet) return;
+  facet.open = false;
+  facet.querySelector("summary").focus();
+});

@@ -54,6 +54,11 @@ class TestDownload:
         client.force_login(owner)
         assert "Mine" in read(client.get(f"/photos/photos.csv{query}"))
 
+    def test_many_come_by_post(self, client, photos):
+        ids = ",".join(str(photo.uuid) for photo in photos[1:])
+        assert "Cell" in read(client.post("/photos/photos.csv", {"id": ids}))
+        assert "1+1" not in read(client.post("/photos/photos.csv", {"id": ids}))
+
     def test_there_is_no_other_kind(self, client):
         assert client.get("/photos/photos.exe").status_code == 404
 
@@ -93,7 +98,9 @@ class TestChange:
         page = change(admin_client, photos[:2], "delete").content.decode()
         assert "Delete 2 photos for good?" in page
         assert Photo.objects.count() == 3
-        change(admin_client, photos[:2], "delete", confirmed="yes")
+        ids = ",".join(str(photo.uuid) for photo in photos[:2])
+        assert f'name="id" value="{ids}"' in page or f'value="{photos[1].uuid},{photos[0].uuid}"' in page
+        admin_client.post("/photos/change/", {"id": ids, "action": "delete", "confirmed": "yes"})
         assert list(Photo.objects.all()) == [photos[2]]
 
     @pytest.mark.parametrize(("action", "words"), [("explode", "no such action"), ("", "no such action")])
