@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from photos.vision.types import Verification
 from search.types import Candidate, Match
@@ -17,6 +18,21 @@ def unite(similarity: float, p_same: float) -> float:
     return 1.0 - (1.0 - min(max(similarity, 0.0), 1.0)) * (1.0 - p_same)
 
 
+CHANCE_INLIERS: Final = 16
+"""Of both kinds together: 99 of 100 pairs of different places have no more."""
+
+WORTH_OF_INLIER: Final = 0.01
+
+
+def support(similarity: float, verification: Verification) -> float:
+    """Return the similarity, raised a little by each inlier beyond chance; 1 at most.
+
+    That orders matches which are too weak to confirm anything.
+    """
+    inliers = verification.fundamental_inliers + verification.homography_inliers
+    return min(1.0, similarity + WORTH_OF_INLIER * max(0, inliers - CHANCE_INLIERS))
+
+
 def merge_verifications(candidates: Iterable[Candidate], verifications: Mapping[int, Verification]) -> list[Match]:
     """Return the matches, best first; those without verification keep their similarity as score."""
     matches = []
@@ -24,7 +40,7 @@ def merge_verifications(candidates: Iterable[Candidate], verifications: Mapping[
         verification = verifications.get(one.photo_id)
         match = Match(
             photo_id=one.photo_id,
-            score=unite(one.similarity, verification.p_same if verification else 0.0),
+            score=_score(one.similarity, verification),
             similarity=one.similarity,
             global_similarity=one.global_similarity,
             segment_matches=one.segment_matches,
@@ -33,6 +49,12 @@ def merge_verifications(candidates: Iterable[Candidate], verifications: Mapping[
         )
         matches.append(match)
     return rank_matches(matches)
+
+
+def _score(similarity: float, verification: Verification | None) -> float:
+    if verification is None:
+        return unite(similarity, 0.0)
+    return unite(support(similarity, verification), verification.p_same)
 
 
 def rank_matches(matches: Iterable[Match]) -> list[Match]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photos.vision.types import Verification
-from search.ranking import choose_for_verification, merge_verifications, unite
+from search.ranking import choose_for_verification, merge_verifications, support, unite
 from search.types import Candidate
 
 
@@ -58,3 +58,12 @@ def test_the_order_of_candidates_changes_nothing(similarities, p_same, random):
     assert merge_verifications(shuffled, verifications) == found
     assert choose_for_verification(shuffled, 3) == choose_for_verification(candidates, 3)
     assert all(0 <= match.score <= 1 for match in found)
+
+
+def test_inliers_beyond_chance_order_the_doubtful():
+    found = [Candidate(1, 0.5, 0.5), Candidate(2, 0.45, 0.45), Candidate(3, 0.4, 0.4)]
+    weak = {1: Verification(10, 5, 0.0, "none"), 2: Verification(15, 11, 0.0, "none")}
+    first, second, third = merge_verifications(found, weak)
+    assert [first.photo_id, second.photo_id, third.photo_id] == [2, 1, 3]
+    assert [first.score, second.score, third.score] == pytest.approx([0.55, 0.5, 0.4])
+    assert (first.similarity, support(0.9, Verification(90, 60, 0.9, "confirmed"))) == (0.45, 1.0)
