@@ -228,7 +228,7 @@ def run_command(folder: Path, out: Path, *options: str) -> tuple[int, float]:
 
 
 def written(out: Path) -> int:
-    done = sum(A_TAR * 10 for _ in out.glob("*.hdf5"))
+    done = sum(A_TAR * 10 for _ in out.glob("features*.hdf5"))
     return done + sum(path.read_bytes().count(b"\n") for path in out.glob("*.part/ids.jsonl"))
 
 

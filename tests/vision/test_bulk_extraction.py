@@ -197,6 +197,17 @@ def test_cut_at_any_batch_it_gives_the_same_bytes(tars, tmp_path, kind):
     assert files(cut) == files(whole)
 
 
+def test_killed_while_it_makes_the_file_it_leaves_nothing_behind(tars, tmp_path):
+    recipe = Recipe()
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run_jobs(plan(Input(tars), whole, recipe), recipe, LocalEngine(recipe))
+    cut.mkdir()
+    for name in (".1a2b3c4d.features_00000.hdf5", ".1a2b3c4d.features_00000.json"):
+        (cut / name).write_bytes(b"half of it")
+    run_jobs(plan(Input(tars), cut, recipe), recipe, LocalEngine(recipe))
+    assert files(cut) == files(whole)
+
+
 def test_batches_are_the_same_when_a_window_is_taken_up_again(tars, tmp_path, monkeypatch):
     """A network's vectors may depend on the batch in their last bits: which share one must not change."""
     monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))

@@ -18,7 +18,7 @@ from photos.vision.errors import VisionError
 from tests.photos.pictures import blank_jpeg, jpeg
 from tests.vision.test_bulk_extraction import files, write_tar
 
-RECIPE = Recipe(batch=2, window=4)
+RECIPE = Recipe(max_side=1600, batch=2, window=4)  # as the command's
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ is whole its rows lie in `NAME.hdf5.part`. All of them have the same bytes howev
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -103,6 +104,7 @@ class Shard:
             if not asked.exists():
                 _write_json(asked, self._asked)
             check_asked(asked, self._asked, self.path)
+            _remove_unfinished(self.path)
         except BlockingIOError as exc:
             lock.close()
             raise VisionError(f"{self.path} is being written by another process") from exc
@@ -110,6 +112,13 @@ class Shard:
             lock.close()
             raise
         return lock
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what a run left that was killed while it made this file, or those beside it, from its rows."""
+    for name in (path.name, facts_path(path).name, errors_path(path).name):
+        for left in path.parent.glob(f".*.{glob.escape(name)}"):
+            left.unlink(missing_ok=True)
 
 
 def is_finished(path: Path, asked: Mapping[str, Any]) -> bool:
