@@ -126,10 +126,12 @@ def find_matches(
     likeness: Likeness = SIMILAR,
     words: Query | None = None,
     verified: int = VERIFIED,
+    verify_limit_s: float | None = None,
     clock: StageClock | None = None,
 ) -> list[Match]:
     """Return the matches of a query, best first: at least the `verified` ones, at most `limit` if that is more.
 
+    Verifying takes `verify_limit_s` seconds at most, by default the setting `VERIFY_LIMIT_S`.
     `words` ask beside the picture: half of the similarity is theirs (`search.ranking.fuse_with_words`).
     """
     clock = clock or StageClock()
@@ -147,7 +149,7 @@ def find_matches(
         candidates = fuse_with_words(*both, share=WORDS_SHARE)[:wanted]
     clock("verifying")
     chosen = choose_for_verification(candidates, verified)
-    verifications = verify_photos(query.local_features, chosen, prior=prior)
+    verifications = verify_photos(query.local_features, chosen, prior=prior, limit_s=verify_limit_s)
     return merge_verifications(_with_boxes(candidates, space), verifications)
 
 

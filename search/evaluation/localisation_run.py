@@ -40,6 +40,9 @@ ABSENT_M: Final = 200.0
 LEAST_REMAINING: Final = 20
 """With fewer placed photos elsewhere, refusing proves nothing."""
 
+VERIFY_LIMIT_S: Final = 60.0
+"""What is measured must not hang on how busy the machine was."""
+
 DEFAULT_LIMIT: Final = 500
 KEPT_REPORTS: Final = 20
 _PORTION: Final = 16
@@ -225,7 +228,14 @@ class _Runner:
         return replace(query, tags=tuple(tag for tag in query.tags if tag not in self.place_tags))
 
     def _sightings(self, query: Query) -> Iterator[Sighting]:
-        found = find_matches(query, space=self.space, viewer=self.viewer, limit=VERIFIED, prior=self.prior)
+        found = find_matches(
+            query,
+            space=self.space,
+            viewer=self.viewer,
+            limit=VERIFIED,
+            prior=self.prior,
+            verify_limit_s=VERIFY_LIMIT_S,
+        )
         photos = visible_photos(found, self.viewer)
         seen = [match for match in found if match.photo_id in photos]
         for placed in place_matches(seen, photos, space=self.space, viewer=self.viewer):
