@@ -53,10 +53,10 @@ def run(say: Say) -> None:
     """Do what is left of the switch, and tell how it goes; returns when it is done, or cannot be done now."""
     if not is_wanted():
         return
-    if _is_decided():
-        model_news.tell(ModelNews("done", SUGGESTED))
-        return
     before = model_news.last()
+    if _is_decided(begun=before is not None):
+        stand_down()
+        return
     plan = switching.plan_space(SUGGESTED)
     try:
         _switch(plan, say)
@@ -101,12 +101,18 @@ def fill(space: EmbeddingSpace, *, say: Say) -> None:
         meter.note(total, total)
 
 
-def _is_decided() -> bool:
-    """Say whether a person saw to it: learned models are in use or on their way, or were retired."""
+def stand_down() -> None:
+    """Leave it to people from now on: one of them chooses the space."""
+    model_news.tell(ModelNews("done", SUGGESTED))
+
+
+def _is_decided(*, begun: bool) -> bool:
+    """Say whether a person saw to it: learned models are in use, on their way unless we began it, or were retired."""
+    ours = Q(slug=SUGGESTED, state=SpaceState.BUILDING)
+    learned = EmbeddingSpace.objects.exclude(ours) if begun else EmbeddingSpace.objects.all()
     retired = Q(slug=SUGGESTED, state=SpaceState.RETIRED)
-    others = ~Q(slug=SUGGESTED, state=SpaceState.BUILDING) & ~Q(state=SpaceState.RETIRED)
-    learned = EmbeddingSpace.objects.filter(others).values_list("spec", flat=True)
-    return EmbeddingSpace.objects.filter(retired).exists() or any(spec.get("weights") for spec in learned)
+    specs = learned.exclude(state=SpaceState.RETIRED).values_list("spec", flat=True)
+    return EmbeddingSpace.objects.filter(retired).exists() or any(spec.get("weights") for spec in specs)
 
 
 def _stop(stage: model_news.Stage, space: str, reason: str, before: ModelNews | None, say: Say) -> None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 
-
 from geolocator.models_part import ModelsPart
 from geolocator.supervisor import Part, Supervisor
 from photos.services import model_news

@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from django.core.management import call_command
 
 from photos.models import EmbeddingSpace
 from photos.services import automatic_switch, indexing, model_news, spaces, switching
@@ -71,6 +72,7 @@ def test_it_goes_on_with_what_was_begun(space, site, small_models, add, index, m
     put_weights(site, small_models)
     index(add(1))
     made = switching.start_space(switching.plan_space(SPACE))
+    model_news.tell(ModelNews("building", SPACE))
     monkeypatch.setattr(switching, "rehearse", None)  # was done before the space was made
     describe_all(monkeypatch)
     automatic_switch.run(lambda _text: None)
@@ -105,7 +107,7 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(space, site, small_mod
     assert EmbeddingSpace.objects.count() == 1
 
 
-@pytest.mark.parametrize("how", ["active", "other", "retired"])
+@pytest.mark.parametrize("how", ["active", "other", "built", "retired"])
 def test_it_leaves_alone_what_a_person_decided(space, site, how):
     made = spaces.create_space("mine" if how == "other" else SPACE, encoder=SPACE)
     if how == "active":
@@ -115,6 +117,12 @@ def test_it_leaves_alone_what_a_person_decided(space, site, how):
     said: list[str] = []
     automatic_switch.run(said.append)
     assert said == []
+    assert not automatic_switch.is_wanted()
+
+
+def test_whoever_switches_by_hand_takes_over(space, site):
+    model_news.tell(ModelNews("offline", SPACE))
+    call_command("models", "activate", "mine", "--encoder", "classical-512", "--no-wait", verbosity=0)
     assert not automatic_switch.is_wanted()
 
 

@@ -125,6 +125,7 @@ class Command(BaseCommand):
         if space is None:
             raise CommandError(f"there is no space {options['slug']!r}; `manage.py models list` shows them")
         retire_space(space)
+        automatic_switch.stand_down()
         self.stdout.write(f"{space.slug} is retired: its vectors are gone.")
 
     def _auto(self, _options: dict[str, Any]) -> None:
@@ -140,6 +141,7 @@ class Command(BaseCommand):
         self._fetch_files(plan.files, options)
         self.stdout.write(f"Trying {plan.encoder} with {plan.segmenter} on a drawn picture")
         switching.rehearse(plan, own_weights=options["own_weights"])
+        automatic_switch.stand_down()
         return switching.start_space(plan)
 
     def _wait(self, space: EmbeddingSpace, *, swap: bool) -> bool:
