@@ -68,7 +68,7 @@ def draw_views(number: int, views: int, *, scale: float) -> Iterator[View]:
         light = LIGHTS[sorted(LIGHTS)[int(rng.integers(0, len(LIGHTS)))]]
         before = occlude(rng, width_m=place.recipe.width_m, camera=camera, count=int(rng.integers(2, 5)))
         picture = render([*surfaces, *before], camera, light, paint_sky(camera, light, rng))
-        picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.5)
+        picture = np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.5), np.float32)
         latitude, longitude, _bearing = position_of(place, camera)
         weather = WEATHERS[int(rng.integers(0, len(WEATHERS)))]
         yield View(number, develop(picture, weather=weather, rng=rng), latitude, longitude)

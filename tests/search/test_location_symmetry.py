@@ -27,17 +27,30 @@ offsets = st.lists(
 )
 
 
+def vote_at(point, p_same, *, confirmed=True):
+    return Vote(point[0], point[1], p_same, confirmed)
+
+
+def go(middle, bearing, distance_m):
+    latitude, longitude = destination(middle[0], middle[1], bearing, distance_m)
+    return float(latitude), float(longitude)
+
+
+def apart_m(one, other):
+    return float(haversine_m(one[0], one[1], other[0], other[1]))
+
+
 def votes_about(middle, found):
     """Yield the votes, each a little less probable than the one before: between equals, any choice would be right."""
     for index, (bearing, distance_m, p_same, confirmed, observation) in enumerate(found):
-        latitude, longitude = destination(*middle, bearing, distance_m)
+        latitude, longitude = destination(middle[0], middle[1], bearing, distance_m)
         yield Vote(float(latitude), float(longitude), p_same - 0.017 * index, confirmed, observation=observation)
 
 
 def test_of_two_as_likely_the_confirmed_one_gives_the_point():
     for sign in (1, -1):
         here, there = (41.0, -40.0), (41.0, -40.0 + sign * 0.02)
-        votes = [Vote(*here, 0.7, confirmed=True), Vote(*there, 0.7, confirmed=False)]
+        votes = [vote_at(here, 0.7), vote_at(there, 0.7, confirmed=False)]
         best = estimate_location(votes, prior=SHIPPED_PRIOR).best
         assert best is not None
         assert (best.latitude, best.longitude) == here
@@ -45,11 +58,6 @@ def test_of_two_as_likely_the_confirmed_one_gives_the_point():
 
 def locate(middle, found) -> Placement:
     return estimate_location(list(votes_about(middle, found)), prior=SHIPPED_PRIOR)
-
-
-def away_m(middle, placement):
-    best = placement.best
-    return None if best is None else float(haversine_m(*middle, best.latitude, best.longitude))
 
 
 def near_a_scale(found):
@@ -96,25 +104,25 @@ def test_turning_the_globe_turns_the_answer(found, turn):
 
 @pytest.mark.parametrize("middle", MIDDLES, ids=str)
 def test_a_ring_has_its_middle_for_median_wherever_it_lies(middle):
-    points = [destination(*middle, bearing, 500.0) for bearing in range(0, 360, 45)]
-    latitude, longitude = geometric_median([float(one[0]) for one in points], [float(one[1]) for one in points])
-    assert haversine_m(latitude, longitude, *middle) < 0.05
+    points = [go(middle, bearing, 500.0) for bearing in range(0, 360, 45)]
+    found = geometric_median([one[0] for one in points], [one[1] for one in points])
+    assert apart_m(found, middle) < 0.05
 
 
 @pytest.mark.parametrize("middle", MIDDLES, ids=str)
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_all_votes_in_one_point_answer_that_point(middle, count):
-    votes = [Vote(*middle, 0.97, confirmed=True) for _ in range(count)]
+    votes = [vote_at(middle, 0.97) for _ in range(count)]
     found = estimate_location(votes, prior=SHIPPED_PRIOR).estimate
     assert found is not None
-    assert haversine_m(found.latitude, found.longitude, *middle) < 0.05
+    assert apart_m((found.latitude, found.longitude), middle) < 0.05
     assert found.support == count
     assert found.radius_m == SHIPPED_PRIOR.radius_m("single" if count == 1 else "several")
 
 
 @pytest.mark.parametrize("middle", MIDDLES, ids=str)
 def test_equal_places_on_both_sides_of_a_middle_are_a_tie(middle):
-    votes = [Vote(*map(float, destination(*middle, bearing, 40_000.0)), 0.97, confirmed=True) for bearing in (10, 190)]
+    votes = [vote_at(go(middle, bearing, 40_000.0), 0.97) for bearing in (10, 190)]
     placement = estimate_location(votes, prior=SHIPPED_PRIOR)
     assert placement.estimate is None
     assert [one.probability for one in placement.alternatives] == pytest.approx([32.333 / 65.667] * 2, abs=1e-3)
