@@ -22,15 +22,16 @@ CHANCE_INLIERS: Final = 16
 """Of both kinds together: 99 of 100 pairs of different places have no more."""
 
 WORTH_OF_INLIER: Final = 0.01
+MOST_WORTH: Final = 0.2
 
 
-def support(similarity: float, verification: Verification) -> float:
-    """Return the similarity, raised a little by each inlier beyond chance; 1 at most.
+def support(verification: Verification) -> float:
+    """Return what the inliers beyond chance add to a similarity, 0..0.2: a third reason for `unite`.
 
-    That orders matches which are too weak to confirm anything.
+    It orders matches that are too weak to confirm anything.
     """
     inliers = verification.fundamental_inliers + verification.homography_inliers
-    return min(1.0, similarity + WORTH_OF_INLIER * max(0, inliers - CHANCE_INLIERS))
+    return min(MOST_WORTH, WORTH_OF_INLIER * max(0, inliers - CHANCE_INLIERS))
 
 
 def merge_verifications(candidates: Iterable[Candidate], verifications: Mapping[int, Verification]) -> list[Match]:
@@ -54,7 +55,7 @@ def merge_verifications(candidates: Iterable[Candidate], verifications: Mapping[
 def _score(similarity: float, verification: Verification | None) -> float:
     if verification is None:
         return unite(similarity, 0.0)
-    return unite(support(similarity, verification), verification.p_same)
+    return unite(unite(similarity, support(verification)), verification.p_same)
 
 
 def rank_matches(matches: Iterable[Match]) -> list[Match]:

@@ -65,5 +65,5 @@ def test_inliers_beyond_chance_order_the_doubtful():
     weak = {1: Verification(10, 5, 0.0, "none"), 2: Verification(15, 11, 0.0, "none")}
     first, second, third = merge_verifications(found, weak)
     assert [first.photo_id, second.photo_id, third.photo_id] == [2, 1, 3]
-    assert [first.score, second.score, third.score] == pytest.approx([0.55, 0.5, 0.4])
-    assert (first.similarity, support(0.9, Verification(90, 60, 0.9, "confirmed"))) == (0.45, 1.0)
+    assert [first.score, second.score, third.score] == pytest.approx([1 - 0.55 * 0.9, 0.5, 0.4])
+    assert (first.similarity, support(Verification(90, 60, 0.9, "confirmed"))) == (0.45, 0.2)
