@@ -9,6 +9,7 @@ is small and shows only that everything runs.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -33,7 +34,8 @@ from photos.vision.bulk.planning import Input, plan
 from photos.vision.bulk.ray_engine import RayEngine, RayPlace
 from photos.vision.bulk.recipe import Recipe
 from photos.vision.bulk.resizing import Resizing
-from photos.vision.bulk.sources import list_tars
+from photos.vision.bulk.sources import Entry, list_tars
+from photos.vision.bulk.stage import available_cpus
 from photos.vision.describe import describe_image
 from photos.vision.encoders.crops import View
 from photos.vision.encoders.open_clip import OpenClipEncoder
@@ -101,11 +103,16 @@ def measure_local(folder: Path) -> dict[str, Any]:
     reference, ours = [], []
     for turn in range(ROUNDS):
         some = entries[turn * SOME : (turn + 1) * SOME]
-        reference.append(SOME / seconds(lambda some=some: [plain_picture(visual, one.read(2**24)) for one in some]))
+        reference.append(SOME / seconds(functools.partial(plain_pictures, visual, some)))
         tally, took = make(folder, f"local{turn}", RECIPE, engine, limit=0 if turn == 0 else SOME)
         ours.append(tally.described / took)
     print_figure("extract_local", "pictures a second, whole", reference, ours)
     return {"extract_local": figure(reference, ours)}
+
+
+def plain_pictures(visual: Any, entries: Sequence[Entry]) -> None:
+    for one in entries:
+        plain_picture(visual, one.read(2**24))
 
 
 @torch.no_grad()
@@ -145,6 +152,7 @@ def measure_crops(_folder: Path) -> dict[str, Any]:
 
 def measure_ray(folder: Path) -> dict[str, Any]:
     """Two actors of one CPU against this process on two; the figure is from the first vectors to the last."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(available_cpus()))  # the actors' as here, for the same bytes
     local, ray = LocalEngine(CLASSICAL, readers=2), RayEngine(CLASSICAL, RayPlace(workers=2))
     limit = 8 if QUICK else 200
     reference, ours, starts = [], [], []

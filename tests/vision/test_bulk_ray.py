@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,18 @@ from photos.vision.bulk.local_engine import LocalEngine
 from photos.vision.bulk.planning import Input, plan
 from photos.vision.bulk.ray_engine import RayEngine, RayPlace
 from photos.vision.bulk.recipe import Recipe
+from photos.vision.bulk.stage import available_cpus
 from photos.vision.errors import VisionError
 from tests.photos.pictures import blank_jpeg, jpeg
 from tests.vision.test_bulk_extraction import files, write_tar
 
 RECIPE = Recipe(max_side=1600, batch=2, window=4)  # as the command's
+
+
+@pytest.fixture(autouse=True)
+def threads_as_here(monkeypatch):
+    """Products of matrices depend in their last bits on how many threads work them out."""
+    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", str(available_cpus())))
 
 
 @pytest.fixture(scope="module")
