@@ -77,6 +77,8 @@ def test_every_option_that_the_pages_name_exists(capsys):
     with pytest.raises(SystemExit):
         main(["extract", "--help"])
     known = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
-    shown = (PAGES / "extraction.md").read_text() + (PAGES / "distributed.md").read_text().partition("A real cluster")[0]
+    shown = (PAGES / "extraction.md").read_text() + (PAGES / "distributed.md").read_text().partition("A real cluster")[
+        0
+    ]
     foreign = {"--space", "--segments"}  # manage.py extract_features has these
     assert set(re.findall(r"--[a-z][a-z-]+", shown)) - foreign <= known
