@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +14,7 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from photos.models import LocationProposal, Photo
-from search import requests
+from search import asking, requests
 from search.models import SearchRequest
 from tests.browser.conftest import PLACE
 
@@ -48,7 +49,7 @@ def sign_in(page: Page) -> User:
     user, client = User.objects.create_user("ada"), Client()
     client.force_login(user)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    page.context.add_cookies([{**cookie, "domain": str(urlsplit(page.url).hostname), "path": "/"}])
+    page.context.add_cookies([{**cookie, "domain": str(urlsplit(page.url).hostname), "path": "/"}])  # type: ignore[typeddict-item]
     return user
 
 
@@ -56,14 +57,14 @@ def is_phone(page: Page) -> bool:
     return bool(page.evaluate("matchMedia('(pointer: coarse)').matches"))
 
 
-def parameters() -> dict[str, object]:
+def parameters() -> dict[str, Any]:
     return dict(SearchRequest.objects.latest("pk").parameters)
 
 
 @at_a_desk
 def test_a_first_look_comes_before_the_answer(page, collection, scene_files, monkeypatch):
     seen = []
-    investigate = requests.investigate_question
+    investigate = asking.investigate_question
 
     def look_on(*args, **options):
         expect(page.get_by_role("heading", name="A first look")).to_be_visible()
@@ -161,7 +162,12 @@ def test_a_segment_and_filters_are_asked(page, collection, scene_files, ask):
 @at_a_desk
 def test_everything_from_asking_to_asking_on_works_by_keyboard(page, collection, scene_files):
     choosers: list[object] = []
-    page.on("filechooser", lambda chooser: (choosers.append(chooser), chooser.set_files(scene_files["known"])))
+
+    def choose(chooser: Any) -> None:
+        choosers.append(chooser)
+        chooser.set_files(scene_files["known"])
+
+    page.on("filechooser", choose)
     page.goto("/")
     tab_to(page, "document.activeElement.id === 'image'")
     page.keyboard.press("Enter")

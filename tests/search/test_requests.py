@@ -15,7 +15,7 @@ from django.utils import timezone
 from photos.models import LocationVisibility, Photo, Visibility
 from photos.services.indexing import reconcile
 from photos.vision.errors import ImageRefused
-from search import leases, requests
+from search import asking, leases, requests
 from search.errors import RequestLostError
 from search.jobs import run_request
 from search.models import SearchRequest
@@ -218,7 +218,7 @@ def test_the_limit_is_kept_in_bounds(town):
 
 def test_a_first_look_is_told_while_the_rest_is_worked_out(asked, town, monkeypatch):
     seen = []
-    investigate = requests.investigate_question
+    investigate = asking.investigate_question
 
     def look_on(*args, **options):
         asked.refresh_from_db()
@@ -229,16 +229,19 @@ def test_a_first_look_is_told_while_the_rest_is_worked_out(asked, town, monkeypa
     assert requests.read_first_result(asked, viewer=None) is None
     assert run_request(asked.pk)
     (first,) = seen
+    assert first is not None
     assert first.matches[0].photo_id in {photo.pk for photo in town.gate}
     assert {match.verification for match in first.matches} == {None}
     assert first.location is None, "what nothing verified is no place"
     Photo.objects.filter(pk__in=[photo.pk for photo in town.gate]).update(visibility=Visibility.PRIVATE)
     hidden = requests.read_first_result(asked, viewer=None)
+    assert hidden is not None
     assert not {photo.pk for photo in town.gate} & {match.photo_id for match in hidden.matches}
 
 
 def test_a_first_look_by_a_worker_that_lost_its_lease_is_not_written(asked):
     lost = leases.claim(asked.pk)
+    assert lost is not None
     SearchRequest.objects.filter(pk=asked.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assert leases.claim(asked.pk) is not None
     with pytest.raises(RequestLostError):

@@ -80,7 +80,7 @@ def test_without_redis_nobody_can_say_whether_there_is_a_worker(monkeypatch):
     def refuse(*_args, **_options):
         raise ConnectionError("refused")
 
-    monkeypatch.setattr(queues.Worker, "all", refuse)
+    monkeypatch.setattr("photos.queues.Worker.all", refuse)
     assert queues.is_worked("interactive") is None
 
 
