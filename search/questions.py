@@ -87,7 +87,9 @@ def query_of_photo(photo: Photo, *, space: EmbeddingSpace, filters: Filters) -> 
     if whole is None:
         return None
     segments = _stored_segments(photo, space)
-    tags = tuple(photo.photo_tags.filter(source="automatic").order_by("tag__slug").values_list("tag__slug", flat=True))
+    # the picture says none of its place tags: with them the record of the place would answer for it
+    said = photo.photo_tags.filter(source="automatic", tag__is_place=False)
+    tags = tuple(said.order_by("tag__slug").values_list("tag__slug", flat=True))
     features = LocalFeatures.objects.filter(photo=photo).values_list("data", flat=True).first()
     return Query(
         embedding=_vector(whole),

@@ -12,12 +12,14 @@ from django.contrib.auth.models import User
 
 from photos.models import Photo, PhotoTag, SegmentEmbedding, Tag
 from photos.services.spaces import active_space
+from photos.services.tagging import get_or_create_tag
 from photos.vision import registry
 from search.asking import ask
 from search.errors import QuestionError
 from search.question import Question
+from search.questions import query_of_photo
 from search.ranking import fuse_with_words
-from search.types import Candidate
+from search.types import Candidate, Filters
 from tests.search.pictures import HEIGHT, WIDTH, draw_wall, encode, picture_of, view
 from tests.search.town import index_picture
 
@@ -53,6 +55,22 @@ def test_a_stored_photo(town):
     result = asked({"photo": str(town.gate[0].uuid)})
     assert ids(result)[0] == town.gate[1].pk
     assert town.gate[0].pk not in ids(result)
+
+
+def test_a_stored_photo_does_not_ask_with_the_name_of_its_place(town):
+    """Whose picture is asked about, its recorded place must not find the others of that place."""
+    photo, elsewhere = town.gate[0], town.tower[0]
+    place = get_or_create_tag("Port Meridian", category="town", is_place=True)
+    for one in (photo, elsewhere):
+        PhotoTag.objects.create(photo=one, tag=place, source="automatic")
+        tag(one, "arch")
+    PhotoTag.objects.filter(tag__slug="arch").update(source="automatic")
+    query = query_of_photo(photo, space=active_space(), filters=Filters())
+    assert query is not None
+    assert "arch" in query.tags
+    assert "port-meridian" not in query.tags
+    PhotoTag.objects.filter(tag__slug="arch").delete()
+    assert {match.tag_overlap for match in asked({"photo": str(photo.uuid)}).matches} == {0.0}
 
 
 @pytest.mark.parametrize(("left", "place"), [(0, "gate"), (WIDTH, "tower")])
