@@ -77,7 +77,7 @@ def accuracy_json(request: HttpRequest) -> HttpResponse:
     reports = _chosen_reports(request, accuracy.measured_spaces())
     if not reports:
         raise Http404
-    told = [accuracy.describe_report(report) for report in reports]
+    told = [accuracy.describe_report_to(report, request.user) for report in reports]
     response = JsonResponse(told if len(told) > 1 else told[0], safe=False, json_dumps_params={"indent": 2})
     response["Content-Disposition"] = f'attachment; filename="accuracy-{reports[0].space.slug}.json"'
     return response
@@ -97,7 +97,7 @@ def _chosen_reports(request: HttpRequest, spaces: Sequence[EmbeddingSpace]) -> l
 
 
 def _report_context(request: HttpRequest, reports: Sequence[EvaluationReport]) -> dict[str, Any]:
-    told = [accuracy.describe_report(report) for report in reports]
+    told = [accuracy.describe_report_to(report, request.user) for report in reports]
     errors = accuracy.map_errors(reports[0], viewer=request.user)
     rows = [one | {"error_words": metres(one["error_m"]), "radius_words": metres(one["radius_m"])} for one in errors]
     labels, tables = error_labels(told[0]), tell_rows(told)

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from photos import queues
-from photos.models import EmbeddingSpace, LocationVisibility, Photo
+from photos.models import EmbeddingSpace, LocationVisibility, Photo, PhotoTag, Visibility
 from photos.querysets import Viewer, is_curator
 from search.evaluation.localisation_run import continue_report, count_trials, start_report, unfinished_report
 from search.evaluation_models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
@@ -22,6 +23,8 @@ SLICE_S: Final = 60.0
 """Then other jobs get their turn; the next slice goes on."""
 
 MOST_MAPPED: Final = 500
+LEAST_GROUP: Final = 5
+"""A group of fewer photos, private ones among them, would tell of single ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,29 @@ def _ring(report_id: int) -> None:
 # --- telling it -----------------------------------------------------------------------------------------
 
 
+def describe_report_to(report: EvaluationReport, viewer: Viewer) -> dict[str, Any]:
+    """Return a report as JSON values, as `viewer` may know it.
+
+    Where private photos were measured, others than curators hear of no group that is small, and of no tag that no
+    public photo has.
+    """
+    told = describe_report(report)
+    if is_curator(viewer) or report.audience == Audience.EVERYONE:
+        return told
+    groups = {name: _large_groups(told["results"][name]) for name in ("by_tag", "by_year")}
+    names = [one["name"] for one in groups["by_tag"]]
+    public = PhotoTag.objects.filter(photo__visibility=Visibility.PUBLIC, tag__name__in=names)
+    known = set(public.values_list("tag__name", flat=True).distinct())
+    groups["by_tag"] = [one for one in groups["by_tag"] if one["name"] in known]
+    return {**told, "results": {**told["results"], **groups}}
+
+
+def _large_groups(groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in groups if one["n"] >= LEAST_GROUP]
+
+
 def describe_report(report: EvaluationReport) -> dict[str, Any]:
-    """Return a report as JSON values: numbers over all photos, of no single one."""
+    """Return a report as JSON values, with all of its numbers."""
     return {
         "space": report.space.slug,
         "encoder": report.space.encoder,
@@ -124,7 +148,7 @@ def map_errors(report: EvaluationReport, *, viewer: Viewer) -> list[dict[str, An
     trials = EvaluationTrial.objects.filter(report=report, is_absent=False, record__isnull=False)
     rows = [row for row in trials.select_related("photo") if row.record and row.record.get("outcome")]
     open_ids = None if is_curator(viewer) else _open_photos(rows)
-    mapped = (_mapped(row) for row in rows if open_ids is None or _is_open(row, open_ids))
+    mapped = (_mapped(row, viewer) for row in rows if open_ids is None or _is_open(row, open_ids))
     found = [one for one in mapped if one is not None]
     return sorted(found, key=lambda one: (-one["error_m"], one["url"]))[:MOST_MAPPED]
 
@@ -144,14 +168,15 @@ def _outcome(row: EvaluationTrial) -> dict[str, Any]:
     return dict((row.record or {})["outcome"])
 
 
-def _mapped(row: EvaluationTrial) -> dict[str, Any] | None:
+def _mapped(row: EvaluationTrial, viewer: Viewer) -> dict[str, Any] | None:
     """Return one answer with its truth, None where the photo has been moved since."""
     outcome, photo, record = _outcome(row), row.photo, row.record or {}
     if (photo.latitude, photo.longitude) != (record["latitude"], record["longitude"]):
         return None
     return {
         "photo": str(photo.uuid),
-        "title": str(photo),
+        # the file's own name may tell more than its owner means to
+        "title": photo.title or (is_curator(viewer) and photo.original_name) or _("Untitled photo"),
         "url": reverse("photo", args=[photo.uuid]),
         "thumbnail": reverse("photo-image", args=[photo.uuid, "thumbnail"]),
         "truth": [photo.latitude, photo.longitude],

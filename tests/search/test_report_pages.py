@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from django.contrib.auth.models import User
 from photos.models import Photo
 from search.charts import BOTTOM, HEIGHT, TOP, draw_columns, draw_lines, nice_top
 from search.evaluation import accuracy
+from search.evaluation.accuracy import LEAST_GROUP
 from search.models import EvaluationReport, ReportState
 from search.services import VERIFIED
 from search.telling_accuracy import percent
@@ -144,6 +146,42 @@ def test_a_private_photo_is_on_no_visitors_map(client, space):
     Photo.objects.filter(pk=photo.pk).update(visibility="public")
     client.logout()
     assert "Open" in read(client)
+
+
+def test_a_file_name_is_on_no_visitors_page(client, space):
+    """A file's own name may tell more than its owner means to."""
+    photo = add_photo(space, AXES[0], latitude=12.3456, longitude=65.4321, original_name="doctor-smiths-garden.jpg")
+    report = accuracy.request_report(space)
+    accuracy.run_slice(report.pk)
+    outcome = {"answer": [12.3456, 65.4321], "radius_m": 60.0, "error_m": 1.0, "probability": 0.9, "is_held": True}
+    for row in report.trials.all():
+        row.record = {**(row.record or {}), "outcome": outcome | {"rests_on": []}}
+        row.save()
+    page = read(client)
+    assert str(photo.uuid) in page
+    assert "doctor-smiths-garden" not in page
+    assert "Untitled photo" in page
+
+
+def test_visitors_are_told_of_no_group_that_tells_of_single_photos(client, space):
+    """Nor of a tag that only private photos have."""
+    moment = datetime(2020, 5, 1, tzinfo=UTC)
+    for number in range(LEAST_GROUP):
+        place = {"latitude": 41.0, "longitude": -40.0, "taken_at": moment}
+        add_photo(space, AXES[number], tags=["arch"], **place)
+        add_photo(space, AXES[number], tags=["villa-rosa"], visibility="private", **place)
+    add_photo(space, AXES[9], latitude=41.0, longitude=-40.0, tags=["dome"], taken_at=moment.replace(year=1931))
+    accuracy.run_slice(accuracy.request_report(space).pk)
+    told = client.get("/accuracy/report.json").json()["results"]
+    assert [one["name"] for one in told["by_tag"]] == ["arch"]
+    assert [one["name"] for one in told["by_year"]] == ["2020"]
+    page = read(client)
+    assert "arch" in page
+    assert not any(words in page for words in ("villa-rosa", "dome", "1931"))
+    client.force_login(User.objects.create_user("eve", is_staff=True))
+    told = client.get("/accuracy/report.json").json()["results"]
+    assert {one["name"] for one in told["by_tag"]} == {"arch", "dome", "villa-rosa"}
+    assert "villa-rosa" in read(client)
 
 
 # --- charts ---------------------------------------------------------------------------------------------
