@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core import signing
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from photos.clusters import clusters_of
 from photos.facets import tag_counts
-from photos.models import Tag
+from photos.models import Photo, Tag
 from photos.pages.asking import Asked
 from photos.pages.cards import card_of
 from photos.pages.chips import gallery_url
@@ -61,7 +61,7 @@ def _kind(category: str) -> str:
 @require_GET
 def place_page(request: HttpRequest, slug: str) -> HttpResponse:
     """One place: its photos, when they were taken, and where on the map."""
-    tag = get_object_or_404(Tag, slug=slug, is_place=True)
+    tag = _find_place(request, slug)
     asked = Asked(place=tag.slug)
     photos = asked.photos(request.user)
     context: dict[str, Any] = {
@@ -84,14 +84,25 @@ def place_page(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "places/place.html", context)
 
 
+def _find_place(request: HttpRequest, slug: str) -> Tag:
+    """Return a place; one that none but others' private photos tell of is unknown, except to those who follow it."""
+    tag = get_object_or_404(Tag, slug=slug, is_place=True)
+    if not tag.photos.exists() or Photo.objects.all().visible_to(request.user).filter(photo_tags__tag=tag).exists():
+        return tag
+    if request.user.is_authenticated and following.is_following(request.user, tag):
+        return tag
+    raise Http404(_("There is no such page."))
+
+
 # --- following ------------------------------------------------------------------------------------------
 
 
 @require_POST
 @login_required
 def follow_place(request: HttpRequest, slug: str) -> HttpResponse:
-    tag = get_object_or_404(Tag, slug=slug, is_place=True)
-    following.follow(_user(request), tag, seen_at=_read_former(request, tag))
+    former = _read_former(request, slug)
+    tag = _find_place(request, slug) if former is None else get_object_or_404(Tag, slug=slug, is_place=True)
+    following.follow(_user(request), tag, seen_at=former)
     messages.success(request, _("You follow %s: new photos will show under Following.") % tag.name)
     return redirect(_way_back(request, tag))
 
@@ -100,7 +111,7 @@ def follow_place(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 def unfollow_place(request: HttpRequest, slug: str) -> HttpResponse:
     """Follow no longer; the next page offers to take that back."""
-    tag = get_object_or_404(Tag, slug=slug)
+    tag = _find_followed(request, slug)
     seen_at = following.unfollow(_user(request), tag)
     if seen_at is not None:
         request.session[UNFOLLOWED] = {"slug": tag.slug, "name": tag.name, "seen_at": seen_at.isoformat()}
@@ -129,21 +140,25 @@ def following_page(request: HttpRequest) -> HttpResponse:
 @login_required
 def mark_seen(request: HttpRequest) -> HttpResponse:
     slug = request.POST.get("place", "")
-    following.mark_seen(_user(request), tag=get_object_or_404(Tag, slug=slug) if slug else None)
+    following.mark_seen(_user(request), tag=_find_followed(request, slug) if slug else None)
     return redirect("following")
+
+
+def _find_followed(request: HttpRequest, slug: str) -> Tag:
+    return get_object_or_404(Tag, slug=slug, follows__user=_user(request))
 
 
 def _user(request: HttpRequest) -> Any:
     return request.user
 
 
-def _read_former(request: HttpRequest, tag: Tag) -> datetime | None:
+def _read_former(request: HttpRequest, slug: str) -> datetime | None:
     """Until when a place was seen that is followed again at once: from the form that offers it."""
     try:
         former = signing.loads(request.POST.get("former", ""), salt=UNFOLLOWED, max_age=UNDO_S)
     except signing.BadSignature:
         return None
-    return datetime.fromisoformat(former["seen_at"]) if former["slug"] == tag.slug else None
+    return datetime.fromisoformat(former["seen_at"]) if former["slug"] == slug else None
 
 
 def _way_back(request: HttpRequest, tag: Tag) -> str:

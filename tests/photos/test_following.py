@@ -101,6 +101,29 @@ class TestPages:
         ]
         assert 'data-query="place=port-meridian"' in page
 
+    def test_a_place_that_private_photos_alone_tell_of_is_unknown(self, client, town, reader, owner):
+        """Like one that is not there, whatever is done with it; its owner and curators know it."""
+        cove = get_or_create_tag("Hidden Cove", category="town", is_place=True)
+        photo = collection.add_photo(jpeg(90), owner=owner, visibility="private", tags=[cove.name])
+        url = "/places/hidden-cove/"
+        assert client.get(url).status_code == 404
+        client.force_login(reader)
+        assert client.get(url).status_code == 404
+        for action in ("follow", "unfollow"):
+            assert client.post(f"{url}{action}/").status_code == 404
+        assert client.post("/following/seen/", {"place": cove.slug}).status_code == 404
+        client.force_login(owner)
+        assert str(photo.uuid) in client.get(url).content.decode()
+        assert client.post(f"{url}follow/").status_code == 302
+        Photo.objects.filter(pk=photo.pk).update(owner=None)
+        assert "No photo of this place" in client.get(url).content.decode()  # who follows it knows of it
+        client.post(f"{url}unfollow/")
+        former = re.search(r'name="former" value="([^"]*)"', client.get("/following/").content.decode())
+        assert former is not None
+        assert client.get(url).status_code == 404
+        client.post(f"{url}follow/", {"former": former[1]})
+        assert PlaceFollow.objects.filter(user=owner, tag=cove).exists()
+
     def test_a_word_is_no_place(self, client, space):
         get_or_create_tag("arch")
         assert client.get("/places/arch/").status_code == 404
