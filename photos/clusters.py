@@ -20,6 +20,9 @@ from photos.querysets import PhotoQuerySet, Viewer, is_curator
 MAX_LATITUDE: Final = 85.0511287798066
 """Where a Web Mercator map ends, in degrees."""
 
+MAX_LONGITUDE: Final = 36_000.0
+"""So many copies of the world may lie beside each other; far beyond, a float has no degrees left."""
+
 MAX_ZOOM: Final = 19
 CELLS_PER_TILE: Final = 2
 """Of a tile's 256 pixels, as a power of two: cells of 64 pixels."""
@@ -51,6 +54,8 @@ class MapView:
         """
         if not all(map(math.isfinite, (west, south, east, north, zoom))):
             raise ValueError("bounds and zoom must be finite")
+        if max(abs(west), abs(east)) > MAX_LONGITUDE:
+            raise ValueError(f"longitudes must lie within {MAX_LONGITUDE:g} degrees, got {west} and {east}")
         if west > east:
             east += _WORLD
         if west > east or south > north:

@@ -144,7 +144,7 @@ def _read_polygon(name: str, value: Any) -> Polygon:
     if isinstance(value, str):
         try:
             corners = json.loads(value)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise InvalidParameterError(name, value, POLYGON_FORM) from exc
     if not isinstance(corners, list | tuple) or len(corners) > MAX_CORNERS + 1:
         raise InvalidParameterError(name, value, POLYGON_FORM)

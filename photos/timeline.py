@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 from django.db.models import Count
@@ -62,7 +63,8 @@ def bars_of(months: dict[date, int]) -> list[Bar]:
 def _months(first: date, number: int) -> Iterable[tuple[date, date, str]]:
     for index in range(number):
         begin = _month(first, index)
-        yield begin, _month(first, index + 1) - timedelta(days=1), date_format(begin, "YEAR_MONTH_FORMAT")
+        end = begin.replace(day=monthrange(begin.year, begin.month)[1])
+        yield begin, end, date_format(begin, "YEAR_MONTH_FORMAT")
 
 
 def _month(first: date, index: int) -> date:

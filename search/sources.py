@@ -6,7 +6,7 @@ Only the visual source makes the verdict: the others stand beside it, to agree o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -107,6 +107,8 @@ def _manages(photo: Photo, viewer: Viewer) -> bool:
 
 
 def _same_hour(taken_at: datetime, owner_id: int, viewer: Viewer) -> list[Photo]:
+    if not MINYEAR < taken_at.year < MAXYEAR:
+        return []  # at the ends of the calendar there is no hour around a moment
     moment = (taken_at - NEIGHBOURS_WITHIN, taken_at + NEIGHBOURS_WITHIN)
     return list(Photo.objects.all().visible_to(viewer).filter(owner_id=owner_id, taken_at__range=moment).order_by("pk"))
 
