@@ -91,12 +91,16 @@ def suggest_place(
 
 
 def take_back(request: SearchRequest) -> None:
-    """Undo either: the photo leaves the collection. Raises `SuggestionDecidedError`."""
+    """Undo either: the photo leaves the collection.
+
+    Raises `SuggestionDecidedError`, also for a photo that has become somebody else's.
+    """
     photo = request.saved_photo
     if photo is None:
         return
-    if photo.owner_id is None and not open_suggestion(request):
-        raise SuggestionDecidedError(f"the suggestion for photo {photo.uuid} has been decided on")
+    is_theirs = photo.owner_id == request.owner_id if photo.owner_id is not None else open_suggestion(request)
+    if not is_theirs:
+        raise SuggestionDecidedError(f"photo {photo.uuid} has been decided on, or is somebody else's")
     collection.delete_photo(photo)
     request.refresh_from_db()
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from django.core.files.base import ContentFile, File
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -120,8 +120,8 @@ def find_for(request_uuid: uuid.UUID | str, *, viewer: Viewer, session_key: str 
 
 
 def is_alive() -> Q:
-    """Return the condition of requests that may still be read: unexpired, or kept with their saved photo."""
-    return Q(expires_at__gt=Now()) | Q(saved_photo__owner__isnull=False)
+    """Return the condition of requests that may still be read: unexpired, or kept with the photo their owner saved."""
+    return Q(expires_at__gt=Now()) | Q(saved_photo__owner=F("owner"))
 
 
 # --- reading --------------------------------------------------------------------------------------------

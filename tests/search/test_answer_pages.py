@@ -272,3 +272,16 @@ def test_a_suggestion_is_taken_back_until_a_curator_has_decided(client, question
     client.post(address("locate-take-back", question))
     assert Photo.objects.count() == before + 1
     assert "has decided" in page_of(client, question)
+
+
+def test_a_photo_that_was_given_to_somebody_else_cannot_be_taken_back(client, question):
+    """Nor does the answer outlive its day for a photo that is not its asker's."""
+    asker, other = User.objects.create_user("ada"), User.objects.create_user("bob")
+    client.force_login(asker)
+    client.post(address("locate-save", question), {"latitude": "1", "longitude": "2"})
+    question.refresh_from_db()
+    Photo.objects.filter(pk=question.saved_photo_id).update(owner=other)
+    client.post(address("locate-take-back", question))
+    assert Photo.objects.filter(pk=question.saved_photo_id).exists()
+    SearchRequest.objects.filter(pk=question.pk).update(expires_at=timezone.now() - timedelta(hours=1))
+    assert client.get(address("locate-result", question)).status_code == 404

@@ -254,8 +254,8 @@ def test_an_answer_is_kept_as_long_as_the_photo_its_owner_made_of_it(asked, town
     owner = User.objects.create_user("o")
     Photo.objects.filter(pk=town.gate[0].pk).update(owner=owner)
     past = timezone.now() - timedelta(seconds=1)
-    SearchRequest.objects.filter(pk=asked.pk).update(expires_at=past, saved_photo=town.gate[0])
+    SearchRequest.objects.filter(pk=asked.pk).update(expires_at=past, saved_photo=town.gate[0], owner=owner)
     assert requests.purge_expired() == 0
-    assert requests.find_for(asked.uuid, viewer=None) == asked
+    assert requests.find_for(asked.uuid, viewer=owner) == asked
     Photo.objects.get(pk=town.gate[0].pk).delete()
     assert requests.purge_expired() == 1
