@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from PIL import Image
 from rest_framework.request import Request
 
+from photos.filters import PhotoFilters
 from photos.models import Photo
 from photos.vision.errors import ImageRefused
 from search import examples, requests, services
@@ -115,11 +116,12 @@ def _refuse(request: HttpRequest, detail: str, *, status: int) -> HttpResponse:
 
 
 def _ask_page(request: HttpRequest, *, error: str = "", status: int = 200) -> HttpResponse:
-    located = Photo.objects.all().visible_to(request.user).indexed().located()
+    ready = Photo.objects.all().visible_to(request.user).indexed()
+    placed = PhotoFilters(has_location=True).apply(ready, viewer=request.user)
     context = {
         "section": "locate",
         "error": error,
-        "placed": located.count(),
+        "placed": placed.count(),
         "examples": examples.list_examples()[:EXAMPLES_SHOWN],
         "max_mib": settings.MAX_UPLOAD_MIB,
         "max_bytes": settings.MAX_UPLOAD_MIB * 1024 * 1024,

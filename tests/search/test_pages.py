@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
 
+from photos.models import Photo
 from photos.services.spaces import ensure_default_space
 from search import requests
 from search.models import RequestState, SearchRequest
@@ -136,3 +137,11 @@ def test_similar_photos_work_without_javascript_too(client):
     url = reverse("photo-similar", args=[photos[0].uuid])
     assert "Photo 2" in client.get(url).content.decode()
     assert "<html" not in client.get(url, headers={"hx-request": "true"}).content.decode()
+
+
+def test_the_number_of_placed_photos_counts_no_hidden_place(client, town):
+    """It is that of the photos that can place one for this visitor."""
+    assert "4 placed photos" in client.get("/").content.decode()
+    Photo.objects.filter(pk=town.gate[0].pk).update(location_visibility="hidden")
+    Photo.objects.filter(pk=town.tower[0].pk).update(visibility="private")
+    assert "2 placed photos" in client.get("/").content.decode()
