@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from django.http import HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
 
-from geolocator.problems import problem_json
+from geolocator.problems import API_PREFIX, problem_json
 
 NUL = "\x00"
-API = "/api/"
 
 
 def refuse_unreadable(
@@ -40,7 +39,7 @@ def _texts(request: HttpRequest) -> Iterator[str]:
 
 def _form_texts(request: HttpRequest) -> Iterator[str]:
     """The API reads its bodies itself, and says of each field what is wrong with it."""
-    if request.method != "POST" or request.path_info.startswith(API):
+    if request.method != "POST" or request.path_info.startswith(API_PREFIX):
         return
     try:
         form = request.POST
