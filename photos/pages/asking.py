@@ -90,14 +90,19 @@ class Asked:
             ("from", self.taken_from.isoformat() if self.taken_from else ""),
             ("to", self.taken_until.isoformat() if self.taken_until else ""),
             ("located", {True: "yes", False: "no", None: ""}[self.located]),
-            ("bbox", "" if box is None else f"{box.west:.6g},{box.south:.6g},{box.east:.6g},{box.north:.6g}"),
-            ("circle", "" if circle is None else f"{circle.latitude:.6g},{circle.longitude:.6g},{circle.radius_m:g}"),
+            ("bbox", "" if box is None else _numbers(box.west, box.south, box.east, box.north)),
+            ("circle", "" if circle is None else _numbers(circle.latitude, circle.longitude, circle.radius_m)),
             ("owner", "me" if self.mine else ""),
             ("visibility", self.visibility),
             ("state", self.state),
             *(("id", str(one)) for one in self.chosen),
         ]
         return urlencode([(name, value) for name, value in parts if value])
+
+
+def _numbers(*values: float) -> str:
+    """Degrees to a tenth of a metre, as the maps give them."""
+    return ",".join(f"{value:.6f}".rstrip("0").rstrip(".") for value in values)
 
 
 def visible_photos(request: HttpRequest) -> PhotoQuerySet:

@@ -210,3 +210,12 @@ class TestTags:
         assert re.findall(r'value="([^"]+)"( checked)?', choices) == [("gate", " checked"), ("old-town", "")]
         assert "<html" not in choices
         assert "<html" in client.get("/photos/tags/?kind=places").content.decode()
+
+
+@pytest.mark.parametrize("box", ["129.123446,41.123446,129.123466,41.123466", "-179.999999,-0.000001,179.5,0"])
+def test_an_address_asks_for_the_very_same_area(box):
+    """A box of a few metres, as a cluster's, must not shrink to nothing on the way to a photo and back."""
+    asked = read_query(QueryDict(f"bbox={box}&circle=41.123456,129.123456,12.5"), viewer=None)
+    assert asked.box is not None
+    again = read_query(QueryDict(asked.query), viewer=None)
+    assert (again.box, again.circle) == (asked.box, asked.circle)
