@@ -23,6 +23,9 @@ SLICE_S: Final = 60.0
 """Then other jobs get their turn; the next slice goes on."""
 
 MOST_MAPPED: Final = 500
+MOST_READ: Final = 2000
+"""So many of the worst answers are looked at for those that the viewer may know."""
+
 LEAST_GROUP: Final = 5
 """A group of fewer photos, private ones among them, would tell of single ones."""
 
@@ -145,8 +148,8 @@ def map_errors(report: EvaluationReport, *, viewer: Viewer) -> list[dict[str, An
     Curators get all of them. For everyone else an answer that rests on a private photo or a hidden place is left
     out as well: where it points would tell of it.
     """
-    trials = EvaluationTrial.objects.filter(report=report, is_absent=False, record__isnull=False)
-    rows = [row for row in trials.select_related("photo") if row.record and row.record.get("outcome")]
+    answered = EvaluationTrial.objects.filter(report=report, is_absent=False, record__outcome__error_m__isnull=False)
+    rows = list(answered.order_by("-record__outcome__error_m", "pk").select_related("photo")[:MOST_READ])
     open_ids = None if is_curator(viewer) else _open_photos(rows)
     mapped = (_mapped(row, viewer) for row in rows if open_ids is None or _is_open(row, open_ids))
     found = [one for one in mapped if one is not None]

@@ -92,6 +92,12 @@ def test_nothing_on_the_map_rests_on_what_is_private_or_hidden(report, change):
     assert len(accuracy.map_errors(report, viewer=curator)) == len(rows)
 
 
+def test_of_very_many_answers_the_worst_alone_are_read(report, monkeypatch):
+    rows = accuracy.map_errors(report, viewer=None)
+    monkeypatch.setattr(accuracy, "MOST_READ", 4)
+    assert accuracy.map_errors(report, viewer=None) == rows[:4]
+
+
 def test_a_photo_that_was_moved_since_is_off_the_map(report):
     before = accuracy.map_errors(report, viewer=None)
     Photo.objects.filter(uuid=before[0]["photo"]).update(latitude=0, longitude=0)
