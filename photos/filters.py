@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Literal
+from typing import Final, Literal
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils.text import slugify
@@ -16,10 +16,13 @@ from photos.areas import Circle, Polygon
 from photos.models import PhotoTag
 from photos.querysets import PhotoQuerySet, Viewer, is_curator
 
+MAX_WORDS: Final = 16
+"""So many words of a text are looked for: each is compared with all that is written about a photo."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoFilters:
-    """Everything given must hold, each word of `text` and each of the areas too.
+    """Everything given must hold, each of the first words of `text` and each of the areas too.
 
     `tags` are names or slugs, all of which a photo needs, or any with `any_tag`; `owner` is a user's id, or "me";
     `taken_from` and `taken_until` are included.
@@ -39,7 +42,7 @@ class PhotoFilters:
     has_location: bool | None = None
 
     def apply(self, photos: PhotoQuerySet, *, viewer: Viewer) -> PhotoQuerySet:
-        for word in self.text.split():
+        for word in list({word.casefold(): word for word in self.text.split()}.values())[:MAX_WORDS]:
             photos = photos.filter(_says(word))
         for area in (self.box, self.polygon, self.circle):
             if area is not None:

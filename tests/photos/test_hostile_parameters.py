@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from photos.filter_parameters import InvalidParameterError, read_filters
+from photos.filters import MAX_WORDS, PhotoFilters
 from photos.models import Photo
 from photos.services.tagging import get_or_create_tag, set_tags
 
@@ -79,3 +80,16 @@ def test_the_last_month_of_time_can_be_drawn(client, add):
     set_tags(photo, [get_or_create_tag("Paris", category="town", is_place=True)])
     Photo.objects.update(taken_at=datetime(9999, 12, 31, 12, tzinfo=UTC))
     assert client.get("/places/paris/").status_code == 200
+
+
+def test_words_without_end_are_asked_once_and_not_all():
+    """Each word is looked for in every photo's texts and tags."""
+    many = " ".join(f"word{number}" for number in range(100))
+    asked = [PhotoFilters(text=text).apply(Photo.objects.all(), viewer=None) for text in (many, "a A b a " * 50)]
+    assert [str(photos.query).count("EXISTS") for photos in asked] == [MAX_WORDS, 2]
+
+
+@pytest.mark.parametrize("word", ["İstanbul", "Straße"])
+def test_a_word_is_looked_for_as_it_is_written(client, add, word):
+    photo = add(1, title=f"A quay of {word}")
+    assert str(photo.uuid) in client.get("/photos/", {"q": word}).content.decode()
