@@ -197,13 +197,13 @@ def _with_code(words: str) -> SafeString:
 
 
 def _command(method: str, url: str, bodies: Sequence[Body]) -> str:
-    """Return a curl command; required fields are filled in with what stands for them."""
+    """Return a curl command; a picture and what else is required are filled in with what stands for them."""
     words = ["curl"] if method == "get" else ["curl", "-X", method.upper()]
     forms = [body for body in bodies if body.content_type == "multipart/form-data"]
     if forms:
         words = ["curl"] if method == "post" else words
         for field in forms[0].fields:
-            if field.is_required:
+            if field.is_required or field.type == "file":
                 words += ["-F", f"{field.name}={'@photo.jpg' if field.type == 'file' else '…'}"]
     elif bodies:
         words += ["-H", "Content-Type: application/json", "-d", "{}"]

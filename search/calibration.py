@@ -29,7 +29,7 @@ class PlacePrior:
 
     same_place: tuple[float, float, float] = (-23.31, 6.46, 1.60)
     radii_m: Mapping[EvidenceLevel, float] = field(default_factory=lambda: SHIPPED_RADII_M)
-    threshold: float = 0.5
+    threshold: float = 0.85
     max_p_same: float = 0.98
     fitted_on: int = 0
 
