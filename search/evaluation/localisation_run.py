@@ -6,14 +6,14 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from django.db import connection
 from django.utils import timezone
 
-from photos.models import EmbeddingSpace, Photo, PhotoTag, Tag
+from photos.models import EmbeddingSpace, Photo, PhotoTag
 from photos.querysets import Viewer
 from search.answers import PlacedMatch, place_matches, visible_photos
 from search.calibration import PlacePrior, read_prior
@@ -186,7 +186,6 @@ class _Runner:
     prior: PlacePrior
     gallery: Gallery
     fellows: Fellows
-    place_tags: frozenset[str]
     absent_m: float
 
     @classmethod
@@ -197,7 +196,6 @@ class _Runner:
             prior=read_prior(report.space.slug),
             gallery=load_gallery(report.space, report.audience),
             fellows=load_fellows(),
-            place_tags=frozenset(Tag.objects.filter(is_place=True).values_list("slug", flat=True)),
             absent_m=report.settings["absent_m"],
         )
 
@@ -207,7 +205,7 @@ class _Runner:
         left_out = self.fellows.of(photo)
         if is_absent:
             left_out |= self.gallery.around(latitude, longitude, self.absent_m)
-        query = self._query(photo, left_out)
+        query = query_of_photo(photo, space=self.space, filters=Filters(exclude=tuple(sorted(left_out))))
         return Trial(
             photo_id=photo.pk,
             latitude=latitude,
@@ -219,13 +217,6 @@ class _Runner:
             is_absent=is_absent,
             took_ms=round((time.perf_counter() - began) * 1000, 1),
         )
-
-    def _query(self, photo: Photo, left_out: frozenset[int]) -> Query | None:
-        """Return what the photo's picture asks; the names of its place, which its picture does not say, are dropped."""
-        query = query_of_photo(photo, space=self.space, filters=Filters(exclude=tuple(sorted(left_out))))
-        if query is None:
-            return None
-        return replace(query, tags=tuple(tag for tag in query.tags if tag not in self.place_tags))
 
     def _sightings(self, query: Query) -> Iterator[Sighting]:
         found = find_matches(
