@@ -6,6 +6,7 @@ const SHOWN_PAIRS = 6;
 const CROP = 64;
 const UNKNOWN = 0.5; // the distinctiveness of a segment of which nothing can be said
 
+let lit; // the segment that is looked at: it stays lit when the pictures come or the window changes
 let shown = 0;
 let observer = null;
 
@@ -36,7 +37,8 @@ function explain(matches, number, { move = false } = {}) {
   byId("why-caption").textContent = title;
   byId("why-number").textContent = `${number + 1} / ${matches.length}`;
   tell(match, panel.dataset);
-  const redraw = () => drawPair(match);
+  lit = undefined;
+  const redraw = () => drawPair(match, lit);
   for (const id of ["why-points", "why-segments"]) byId(id).onchange = redraw;
   showPicture(match, title, redraw);
   observer?.disconnect();
@@ -72,9 +74,13 @@ function tellPair(match, segment, words) {
   const { distinctiveness = UNKNOWN } = segment;
   const weight = distinctiveness === UNKNOWN ? "" : ` · ${words.wordsWeight.replace("{}", Math.round(100 * distinctiveness))}`;
   item.append(crop("query", segment.query_box), crop("match", segment.photo_box), make("span", "small", alike + weight));
+  const light = (one) => {
+    lit = one;
+    drawPair(match, lit);
+  };
   for (const [begin, end] of [["mouseenter", "mouseleave"], ["focus", "blur"]]) {
-    item.addEventListener(begin, () => drawPair(match, segment));
-    item.addEventListener(end, () => drawPair(match));
+    item.addEventListener(begin, () => light(segment));
+    item.addEventListener(end, () => light(undefined));
   }
   return item;
 }
