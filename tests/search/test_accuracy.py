@@ -12,8 +12,10 @@ from django.core.management import CommandError, call_command
 from photos.models import Photo
 from search.calibration import SHIPPED_PRIOR, read_prior
 from search.evaluation import accuracy
+from search.evaluation.__main__ import main as compare_runs
 from search.evaluation.localisation import conclude_trial, from_record, outcome_to_record, to_record
 from search.evaluation.localisation_run import finish_report, start_report
+from search.evaluation.reporting import read_report
 from search.models import Audience, Calibration, EvaluationReport, EvaluationTrial, ReportState
 from tests.search.gallery import add_photo, make_space
 from tests.search.synthetic import make_collection, make_trials
@@ -170,6 +172,17 @@ def test_evaluate_puts_two_spaces_side_by_side(space, capsys):
     call_command("evaluate", space=["made-up", "other"], verbosity=0)
     heading = capsys.readouterr().out.splitlines()[0]
     assert heading.split() == ["made-up", "other"]
+
+
+def test_evaluate_writes_runs_that_can_be_compared(space, tmp_path, capsys):
+    for number in range(3):
+        add_photo(space, AXES[number], latitude=41.0, longitude=-40.0)
+    call_command("evaluate", runs=tmp_path / "runs", verbosity=0)
+    capsys.readouterr()
+    run = tmp_path / "runs" / "made-up.json"
+    assert read_report(run).means["R@1 within 25 m"] == 1.0
+    assert compare_runs(["compare", str(run), str(run)]) == 0
+    assert "difference = +0.00" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["evaluate", "calibrate"])

@@ -11,7 +11,9 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from search.answers import tell_distance
 from search.evaluation.accuracy import describe_report
-from search.evaluation.localisation_run import ABSENT_M, DEFAULT_LIMIT
+from search.evaluation.localisation_run import ABSENT_M, DEFAULT_LIMIT, read_trials
+from search.evaluation.reporting import write_report
+from search.evaluation.retrieval_places import evaluate_places
 from search.management.measuring import choose_space, run_report
 from search.models import Audience
 
@@ -27,6 +29,12 @@ class Command(BaseCommand):
             "--space", action="append", metavar="SLUG", help="a space to measure; twice for two side by side"
         )
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports there too; - for the output")
+        parser.add_argument(
+            "--runs",
+            type=Path,
+            metavar="FOLDER",
+            help="write there what was found photo by photo; `python -m search.evaluation compare` reads it",
+        )
         parser.add_argument(
             "--audience", choices=Audience.values, default=Audience.CURATORS.value, help="whose view of the collection"
         )
@@ -58,6 +66,12 @@ class Command(BaseCommand):
         told = [describe_report(report) for report in reports]
         if options["json"] is not None:
             self._write(options["json"], told)
+        if options["runs"] is not None:
+            options["runs"].mkdir(parents=True, exist_ok=True)
+            for report in reports:
+                slug = report.space.slug
+                found = evaluate_places(read_trials(report), name=slug)
+                write_report(options["runs"] / f"{slug}.json", found)
         if options["json"] != Path("-"):
             for line in table_lines(told):
                 self.stdout.write(line)
