@@ -3,7 +3,7 @@
 
 MODELS ?= full
 BENCH ?= full
-PYTEST_ARGS ?= -n auto --maxprocesses=4 --dist=loadfile
+PYTEST_ARGS ?=
 PYTHON ?=
 
 VENV := .venv
