@@ -38,8 +38,8 @@ def _texts(request: HttpRequest) -> Iterator[str]:
 
 
 def _form_texts(request: HttpRequest) -> Iterator[str]:
-    """The API reads its bodies itself, and says of each field what is wrong with it."""
-    if request.method != "POST" or request.path_info.startswith(API_PREFIX):
+    """The API and the administration say of each field what is wrong with it."""
+    if request.method != "POST" or request.path_info.startswith((API_PREFIX, "/admin/")):
         return
     try:
         form = request.POST

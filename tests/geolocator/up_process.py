@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -69,8 +70,12 @@ class Up:
     def stop(self, request: signal.Signals = signal.SIGINT) -> float:
         """Seconds until it ended."""
         began = time.monotonic()
-        self.process.send_signal(request)
-        self.process.wait(60)
+        for _press in range(3):  # Python loses the first Ctrl-C now and then while it imports: people press again
+            self.process.send_signal(request)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+                break
+        self.process.wait(0)
         self._reader.join(10)
         return time.monotonic() - began
 
