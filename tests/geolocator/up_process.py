@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import socket
@@ -70,12 +69,8 @@ class Up:
     def stop(self, request: signal.Signals = signal.SIGINT) -> float:
         """Seconds until it ended."""
         began = time.monotonic()
-        for _press in range(3):  # Python loses the first Ctrl-C now and then while it imports: people press again
-            self.process.send_signal(request)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
-                break
-        self.process.wait(0)
+        self.process.send_signal(request)
+        self.process.wait(60)
         self._reader.join(10)
         return time.monotonic() - began
 
