@@ -18,10 +18,11 @@ class PhotosConfig(AppConfig):
 
     def ready(self) -> None:
         from photos import receivers
-        from photos.services import indexing, places, vocabulary
+        from photos.services import graphs, indexing, places, vocabulary
         from photos.vision import configuration
 
         receivers.connect()
+        indexing.register_reconciler("graphs", graphs.requeue)
         indexing.register_reconciler("places", places.requeue)
         indexing.register_reconciler("vocabularies", vocabulary.requeue)
         configuration.use(vision_configuration)

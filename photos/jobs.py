@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from photos.models import EmbeddingSpace
-from photos.services import duplicates, indexing, places, vocabulary
+from photos.services import duplicates, graphs, indexing, places, vocabulary
 
 RETAG_S: Final = 60.0
 """Then other jobs get their turn; the reconciler has the rest done."""
@@ -24,6 +24,11 @@ def index_photo(photo_id: int) -> bool:
 def tag_place(photo_id: int) -> bool:
     """Give a photo the tags of its place, if they are not its own yet."""
     return places.tag_place(photo_id)
+
+
+def move_vectors(photo_id: int) -> bool:
+    """Put a photo's vectors among the public or the private photos', if they are not there yet."""
+    return graphs.move_vectors(photo_id)
 
 
 def retag(space_id: int) -> bool:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from photos.models import Photo, PhotoState
-from photos.services import cleaning, indexing, places
+from photos.services import cleaning, graphs, indexing, places
 
 _CALLS_FOR_INDEXING: Final = {"image", "state"}
 _FORMER: Final = "_former_picture"
@@ -21,6 +21,7 @@ _FORMER: Final = "_former_picture"
 def connect() -> None:
     pre_save.connect(remember_former_picture, sender=Photo, dispatch_uid="photos.remember_former_picture")
     post_save.connect(index_saved, sender=Photo, dispatch_uid="photos.index_saved")
+    post_save.connect(note_shown_or_hidden, sender=Photo, dispatch_uid="photos.note_shown_or_hidden")
     post_save.connect(note_moved, sender=Photo, dispatch_uid="photos.note_moved")
     pre_delete.connect(release_photos, sender=get_user_model(), dispatch_uid="photos.release_photos")
     post_delete.connect(clean_deleted, sender=Photo, dispatch_uid="photos.clean_deleted")
@@ -40,6 +41,14 @@ def note_moved(
     if raw or created or (update_fields is not None and not places.LOCATION_FIELDS & set(update_fields)):
         return
     places.forget_moved([instance.pk])
+
+
+def note_shown_or_hidden(
+    instance: Photo, *, raw: bool, created: bool, update_fields: Iterable[str] | None = None, **_: Any
+) -> None:
+    """Have a photo's vectors follow it among the public or the private photos'."""
+    if not (raw or created) and (update_fields is None or "visibility" in update_fields):
+        graphs.ring_on_commit([instance.pk])
 
 
 def index_saved(instance: Photo, *, raw: bool, update_fields: Iterable[str] | None = None, **_: Any) -> None:

@@ -1,7 +1,9 @@
 """The vectors in PostgreSQL: writing them, and the only SQL that knows the index expressions.
 
 A query must repeat an index expression exactly, or PostgreSQL scans the whole space in silence. Vectors have
-unit norm, so the negative inner product `<#>` orders as cosine does. Fragments are `psycopg.sql` and embed the
+unit norm, so the negative inner product `<#>` orders as cosine does. Each space has two graphs (HNSW indexes) of
+either kind, of the public photos' vectors and of the private ones': a search that must not be swayed by photos that
+are not to be seen asks the first alone. Fragments are `psycopg.sql` and embed the
 space's id and dimensions as literals, by which the planner prunes the other partitions.
 
 Query vectors are parameters: `as_parameter(vector)`, executed on `binary_cursor()`, which sends them in binary
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast, get_args
 
 import numpy as np
 import psycopg
@@ -30,6 +32,11 @@ _HNSW: Final = sql.SQL("WITH (m = 16, ef_construction = 64)")
 _TRUE: Final = sql.SQL("TRUE")
 
 Vector: TypeAlias = NDArray[np.float32]
+
+Graph: TypeAlias = Literal["public", "private"]
+"""One of a space's two graphs, by whose photos' vectors are in it."""
+
+GRAPHS: Final[tuple[Graph, ...]] = get_args(Graph)
 
 
 class SpaceKey(Protocol):
@@ -123,6 +130,11 @@ def segment_order_sql(space: SpaceKey, query: sql.Composable, *, alias: str = "s
     return sql.SQL("{} <~> {}").format(row, _signs(space, query_vector_sql(space, query)))
 
 
+def graph_sql(graph: Graph, *, alias: str) -> sql.Composed:
+    """Return the condition on row `alias` (of either table) under which that graph's index serves."""
+    return sql.SQL("{}{}.is_public").format(sql.SQL("" if graph == "public" else "NOT "), sql.Identifier(alias))
+
+
 def vector_bytes_sql(*, alias: str = "e") -> sql.Composed:
     """Return the binary form of row `alias`'s vector, for `from_bytes`: half the bytes of text, no parsing."""
     return sql.SQL("halfvec_send({}.vector)").format(sql.Identifier(alias))
@@ -133,10 +145,11 @@ def nearest_photos_sql(
     *,
     query: sql.Composable,
     limit: sql.Composable | int,
+    graph: Graph = "public",
     where: sql.Composable = _TRUE,
     exact: bool = False,
 ) -> sql.Composed:
-    """Return a SELECT of (photo_id, similarity) of the photos nearest to `query`, nearest first.
+    """Return a SELECT of (photo_id, similarity) of the photos of a graph nearest to `query`, nearest first.
 
     `where` is a condition on the photo `p`; an approximate scan goes on until `limit` rows meet it. `exact`
     compares with every photo that meets it instead: right for narrow conditions.
@@ -144,10 +157,11 @@ def nearest_photos_sql(
     order = photo_order_sql(space, query)
     return sql.SQL(
         "SELECT e.photo_id, {similarity} AS similarity FROM photos_photoembedding e"
-        "{join} WHERE e.space_id = {space} AND ({where}) ORDER BY {order} LIMIT {limit}"
+        "{join} WHERE e.space_id = {space} AND {graph} AND ({where}) ORDER BY {order} LIMIT {limit}"
     ).format(
         similarity=similarity_sql(space, query),
         space=sql.Literal(space.pk),
+        graph=graph_sql(graph, alias="e"),
         join=_join_photo("e", where),
         where=where,
         order=_without_index(order) if exact else order,
@@ -160,10 +174,11 @@ def nearest_segments_sql(
     *,
     query: sql.Composable,
     limit: sql.Composable | int,
+    graph: Graph = "public",
     where: sql.Composable = _TRUE,
     exact: bool = False,
 ) -> sql.Composed:
-    """Return a SELECT of (photo_id, rank, similarity) of the segments nearest to `query`.
+    """Return a SELECT of (photo_id, rank, similarity) of the segments of a graph nearest to `query`.
 
     Nearest by the signs of their vectors (Hamming distance); `similarity` is exact, so ask for some more than
     are needed and sort by it. With `exact` the nearest are exact, by comparing with all that meet `where`.
@@ -171,10 +186,11 @@ def nearest_segments_sql(
     order = _without_index(photo_order_sql(space, query, alias="s")) if exact else segment_order_sql(space, query)
     return sql.SQL(
         "SELECT s.photo_id, s.rank, {similarity} AS similarity FROM photos_segmentembedding s"
-        "{join} WHERE s.space_id = {space} AND ({where}) ORDER BY {order} LIMIT {limit}"
+        "{join} WHERE s.space_id = {space} AND {graph} AND ({where}) ORDER BY {order} LIMIT {limit}"
     ).format(
         similarity=similarity_sql(space, query, alias="s"),
         space=sql.Literal(space.pk),
+        graph=graph_sql(graph, alias="s"),
         join=_join_photo("s", where),
         where=where,
         order=order,
@@ -210,19 +226,51 @@ def _limit(limit: sql.Composable | int) -> sql.Composable:
 
 
 def write_photo_vectors(space: SpaceKey, vectors: Mapping[int, Vector]) -> None:
-    """Put the vectors of photos, by photo id, in the place of those they had."""
+    """Put the vectors of photos, by photo id, in the place of those they had; locks the photos' rows."""
+    public = _graphs_of(vectors)
     delete_vectors(PHOTO_TABLE, space, vectors)
-    rows = ((space.pk, photo_id, vector) for photo_id, vector in vectors.items())
-    _copy(PHOTO_TABLE, ("space_id", "photo_id", "vector"), ("int8", "int8"), rows)
+    rows = ((space.pk, photo_id, public.get(photo_id, False), vector) for photo_id, vector in vectors.items())
+    _copy(PHOTO_TABLE, ("space_id", "photo_id", "is_public", "vector"), ("int8", "int8", "bool"), rows)
 
 
 def write_segment_vectors(space: SpaceKey, vectors: Mapping[int, Mapping[int, Vector]]) -> None:
-    """Put the segment vectors of photos, by photo id and rank, in the place of all that they had."""
+    """Put the segment vectors of photos, by photo id and rank, in the place of all that they had; locks their rows."""
+    public = _graphs_of(vectors)
     delete_vectors(SEGMENT_TABLE, space, vectors)
     rows = (
-        (space.pk, photo_id, rank, vector) for photo_id, ranked in vectors.items() for rank, vector in ranked.items()
+        (space.pk, photo_id, rank, public.get(photo_id, False), vector)
+        for photo_id, ranked in vectors.items()
+        for rank, vector in ranked.items()
     )
-    _copy(SEGMENT_TABLE, ("space_id", "photo_id", "rank", "vector"), ("int8", "int8", "int2"), rows)
+    names = ("space_id", "photo_id", "rank", "is_public", "vector")
+    _copy(SEGMENT_TABLE, names, ("int8", "int8", "int2", "bool"), rows)
+
+
+def _graphs_of(photo_ids: Iterable[int]) -> dict[int, bool]:
+    """Return whether each photo's vectors belong in the public graphs, and keep that so until the commit.
+
+    All of a photo's vectors stand in the graphs of one kind: where it has some already, those' (see `move_vectors`).
+    """
+    ids = sorted(photo_ids)
+    with binary_cursor() as cursor:
+        cursor.execute("SELECT FROM photos_photo WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [ids])
+        cursor.execute(
+            "UPDATE photos_photo SET graph_visibility = visibility WHERE id = ANY(%s) AND graph_visibility = ''", [ids]
+        )
+        cursor.execute("SELECT id, graph_visibility = 'public' FROM photos_photo WHERE id = ANY(%s)", [ids])
+        return dict(cursor.fetchall())
+
+
+def move_vectors(photo_id: int) -> None:
+    """Put all vectors of a photo into the graphs of its present visibility; locks its row."""
+    with binary_cursor() as cursor:
+        cursor.execute("SELECT visibility FROM photos_photo WHERE id = %s FOR NO KEY UPDATE", [photo_id])
+        for (visibility,) in cursor.fetchall():
+            for table in (PHOTO_TABLE, SEGMENT_TABLE):
+                statement = sql.SQL("UPDATE {} SET is_public = %s WHERE photo_id = %s AND is_public <> %s")
+                public = visibility == "public"
+                cursor.execute(statement.format(sql.Identifier(table)), [public, photo_id, public])
+            cursor.execute("UPDATE photos_photo SET graph_visibility = visibility WHERE id = %s", [photo_id])
 
 
 def read_vectors(space: SpaceKey, photo_ids: Iterable[int]) -> tuple[dict[int, Vector], dict[int, dict[int, Vector]]]:
@@ -298,40 +346,50 @@ def create_indexes(space: SpaceKey) -> None:
         PHOTO_TABLE: (sql.SQL("(vector::{})").format(_halfvec(space)), "halfvec_ip_ops"),
         SEGMENT_TABLE: (_signs(space, sql.SQL("vector::{}").format(_halfvec(space))), "bit_hamming_ops"),
     }
+    statement = sql.SQL(
+        "CREATE INDEX {index} ON {partition} USING hnsw ({expression} {operators}) {options} WHERE {graph}"
+    )
     with binary_cursor() as cursor:
         for table, (expression, operators) in indexes.items():
-            statement = sql.SQL("CREATE INDEX {index} ON {partition} USING hnsw ({expression} {operators}) {options}")
-            cursor.execute(
-                statement.format(
-                    index=_index_name(table, space),
-                    expression=expression,
-                    operators=sql.SQL(operators),
-                    options=_HNSW,
-                    partition=sql.Identifier(partition_name(table, space)),
+            partition = partition_name(table, space)
+            for graph in GRAPHS:
+                cursor.execute(
+                    statement.format(
+                        index=sql.Identifier(index_name(table, space, graph)),
+                        expression=expression,
+                        operators=sql.SQL(operators),
+                        options=_HNSW,
+                        partition=sql.Identifier(partition),
+                        graph=graph_sql(graph, alias=partition),
+                    )
                 )
-            )
 
 
 def drop_indexes(space: SpaceKey) -> None:
     """Drop a space's HNSW indexes: to load many vectors and `create_indexes` after is many times as fast."""
     with binary_cursor() as cursor:
-        for table in (PHOTO_TABLE, SEGMENT_TABLE):
-            cursor.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(_index_name(table, space)))
+        for name in _index_names(space):
+            cursor.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def has_indexes(space: SpaceKey) -> bool:
-    """Say whether both HNSW indexes of a space are there: a load that was killed may have left it without."""
+    """Say whether all HNSW indexes of a space are there: a load that was killed may have left it without."""
     with binary_cursor() as cursor:
         cursor.execute(
-            "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) name",
-            [[f"{partition_name(table, space)}_hnsw" for table in (PHOTO_TABLE, SEGMENT_TABLE)]],
+            "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) name", [list(_index_names(space))]
         )
         row = cursor.fetchone()
     return bool(row and row[0])
 
 
-def _index_name(table: str, space: SpaceKey) -> sql.Identifier:
-    return sql.Identifier(f"{partition_name(table, space)}_hnsw")
+def index_name(table: str, space: SpaceKey, graph: Graph) -> str:
+    return f"{partition_name(table, space)}_hnsw_{graph}"
+
+
+def _index_names(space: SpaceKey) -> Iterator[str]:
+    for table in (PHOTO_TABLE, SEGMENT_TABLE):
+        for graph in GRAPHS:
+            yield index_name(table, space, graph)
 
 
 def drop_partitions(space: SpaceKey) -> None:

@@ -12,11 +12,10 @@ scored exactly; with cosines q.p of the vectors of query and photo, as a whole o
 (`search.distinctiveness`). To find an object (`OBJECT`), `segments` is the mean of the best three max_j q_i.p_j,
 and PART is 1: it fills a part of the photo only. A photo without segments is one segment as a whole.
 
-What the viewer may not see is left out before any neighbour is looked for. Of `n` photos that pass the filters:
-
-- up to `EXACT_PHOTOS`: all of them are candidates, so the answer is exact;
-- up to sqrt(220 N) of the space's N: the global neighbours are found exactly among them, segments by their index;
-- more: all by their HNSW indexes, scanned on until enough pass the filters.
+What the viewer may not see is left out before any neighbour is looked for. Where few photos pass the filters, all of
+them are candidates, so the answer is exact. Else they are found by the HNSW indexes, scanned on until enough pass.
+Public photos have indexes of their own (`photos.services.graphs`), so that no private one sways what others find;
+an owner's private photos are all candidates where they are few, else found by the private photos' indexes.
 """
 
 from __future__ import annotations
@@ -30,18 +29,21 @@ from django.core.exceptions import EmptyResultSet
 from psycopg import sql
 
 from photos import vectors
-from photos.models import EmbeddingSpace
-from photos.querysets import PhotoQuerySet, Viewer
+from photos.models import EmbeddingSpace, Visibility
+from photos.querysets import PhotoQuerySet, Viewer, is_curator
+from photos.vectors import Graph
 from search.distinctiveness import NEIGHBOURS, NEUTRAL, SOFTNESS
 from search.filtering import searchable_photos
 from search.models import RankingWeights
-from search.statement import Reach, build_count, build_statement
+from search.statement import build_count, build_statement
 from search.types import Candidate, Query, QuerySegment, SegmentMatch
 
 EXACT_PHOTOS: Final = 500
 """So many photos are compared in full faster than the indexes answer."""
 
-FILTER_FIRST: Final = 220.0
+FILTER_FIRST: Final = {"wholes": 220.0, "parts": 60.0}
+"""Of N photos, sqrt(FILTER_FIRST * N) are few: an index is scanned the longer, the fewer pass."""
+
 GLOBAL_NEIGHBOURS: Final = 100
 SEGMENT_NEIGHBOURS: Final = 40
 SEEKING_SEGMENTS: Final = 5
@@ -143,12 +145,11 @@ def _matched(segments: Sequence[QuerySegment], places: Sequence[int], *columns: 
 def _statement(
     query: Query, space: EmbeddingSpace, viewer: Viewer, limit: int, weights: Weights, likeness: Likeness
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    photos, parameters = compile_photos(searchable_photos(query.filters, viewer=viewer))
-    few = _few_of(space, photos, parameters)
-    reach: Reach = "many" if few is None else "few" if len(few) > EXACT_PHOTOS else "all"
-    if few is not None:  # to plan and to evaluate the filters again would cost more than the search
-        photos, parameters = sql.SQL("SELECT unnest(%(few)s::bigint[])"), {"few": few}
     segments = _in_order(query)
+    with_parts = bool(segments) or likeness.part_worth is not None
+    photos, parameters = compile_photos(searchable_photos(query.filters, viewer=viewer))
+    few, graphs = _reach(query, space, viewer, photos, parameters, with_parts=with_parts)
+    parameters["few"] = few
     asked = {f"asked_{place}": one for place, one in enumerate(segments, start=1)}
     telling = _most_telling(segments)
     best_of = likeness.best_of or max(1, len(segments))
@@ -170,22 +171,38 @@ def _statement(
     seeking = [name for name, one in asked.items() if one in telling]
     statement = build_statement(
         space,
-        reach,
+        graphs,
         photos=photos,
         asked=list(asked),
         seeking=seeking,
         best_of=best_of,
-        with_parts=bool(asked) or likeness.part_worth is not None,
+        with_parts=with_parts,
         with_tags=bool(query.tags),
     )
     return statement, parameters
 
 
-def _few_of(space: EmbeddingSpace, photos: sql.SQL, parameters: Mapping[str, Any]) -> list[int] | None:
-    """Return the ids of the photos where they are few; counting goes no further than it matters."""
-    given = {**parameters, "exact": EXACT_PHOTOS, "filter_first": FILTER_FIRST}
-    ((ids, is_few),) = _fetch(build_count(space, photos=photos), given)
-    return (ids or []) if is_few else None
+def _reach(
+    query: Query,
+    space: EmbeddingSpace,
+    viewer: Viewer,
+    photos: sql.SQL,
+    parameters: Mapping[str, Any],
+    *,
+    with_parts: bool,
+) -> tuple[list[int], tuple[Graph, ...]]:
+    """Return the ids of photos to compare in any case, and the graphs in which to look for others."""
+    sized: tuple[Graph, ...] = vectors.GRAPHS if is_curator(viewer) else ("public",)
+    first = FILTER_FIRST["parts" if with_parts else "wholes"]
+    given = {**parameters, "exact": EXACT_PHOTOS, "filter_first": first}
+    ((ids, is_few),) = _fetch(build_count(space, sized, photos=photos), given)
+    if is_few:
+        return ids or [], ()
+    if viewer is None or not viewer.is_authenticated:
+        return [], ("public",)
+    private = searchable_photos(query.filters, viewer=viewer).exclude(visibility=Visibility.PUBLIC)
+    own = list(private.values_list("pk", flat=True)[: EXACT_PHOTOS + 1])
+    return ([], vectors.GRAPHS) if len(own) > EXACT_PHOTOS else (own, ("public",))
 
 
 def _in_order(query: Query) -> list[QuerySegment]:

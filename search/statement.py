@@ -7,28 +7,28 @@ the statement, is worked out in one row. Rows of pairs would cost several times 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from psycopg import sql
 
 from photos import vectors
 from photos.models import EmbeddingSpace
 
-Reach: TypeAlias = Literal["all", "few", "many"]
-"""Whether the photos to search are so few that all are compared, few enough to find the nearest exactly, or many."""
-
 _WHOLE: Final = sql.Placeholder("query")
 
 
-def build_count(space: EmbeddingSpace, *, photos: sql.Composable) -> sql.Composed:
-    """Return the statement that tells the ids of the photos where they are few in the space, and whether they are."""
-    partition = sql.Literal(vectors.partition_name(vectors.PHOTO_TABLE, space))
-    return sql.SQL(_COUNT).format(photos=photos, partition=partition)
+def build_count(space: EmbeddingSpace, graphs: Sequence[vectors.Graph], *, photos: sql.Composable) -> sql.Composed:
+    """Return the statement that tells the ids of the photos where they are few, and whether they are.
+
+    What is few depends on how many there are in these graphs.
+    """
+    indexes = [vectors.index_name(vectors.PHOTO_TABLE, space, graph) for graph in graphs]
+    return sql.SQL(_COUNT).format(photos=photos, indexes=sql.Literal(indexes))
 
 
 def build_statement(
     space: EmbeddingSpace,
-    reach: Reach,
+    graphs: Sequence[vectors.Graph],
     *,
     photos: sql.Composable,
     asked: Sequence[str] = (),
@@ -37,21 +37,22 @@ def build_statement(
     with_parts: bool = True,
     with_tags: bool = True,
 ) -> sql.Composed:
-    """Return the statement for the photos of a query set, of which there are as many as `reach` says.
+    """Return the statement that looks in these graphs for photos of a query set.
 
-    Of "all" the parameter `few` has the ids.
+    The photos whose ids are in the parameter `few` are compared in any case; without a graph, they alone.
 
     `asked` names the parameters of the query's segments, `seeking` those among them that look for candidates; the
     query as a whole is the parameter `query`. Without `with_parts` only wholes are compared.
     """
     seeker = sql.SQL("seeking.vector")
-    return sql.SQL(_text(reach, with_parts=with_parts, with_tags=with_tags)).format(
+    return sql.SQL(_text(graphs, with_parts=with_parts, with_tags=with_tags)).format(
         photos=photos,
         seeking=_seeking(seeking),
         space=sql.Literal(space.pk),
         nearest_photos=vectors.photo_order_sql(space, _WHOLE),
         nearest_wholes=vectors.photo_order_sql(space, seeker),
         nearest_segments=vectors.segment_order_sql(space, seeker),
+        **{f"{graph}_{alias}": vectors.graph_sql(graph, alias=alias) for graph in graphs for alias in "es"},
         photo_similarity=vectors.similarity_sql(space, _WHOLE),
         photo_likeness=_likeness(space, asked, alias="e"),
         part_similarity=vectors.similarity_sql(space, _WHOLE, alias="s"),
@@ -68,16 +69,15 @@ def build_statement(
     )
 
 
-def _text(reach: Reach, *, with_parts: bool, with_tags: bool) -> str:
+def _text(graphs: Sequence[vectors.Graph], *, with_parts: bool, with_tags: bool) -> str:
     """Put together what is needed: planning the rest would cost milliseconds."""
-    if reach == "all":
-        tables = [_WHOLES_OF_ALL]
-    else:
-        near = [_NEAREST_OF_FEW if reach == "few" else _NEAREST_OF_MANY]
-        near += [_NEAR_PARTS] if with_parts else []
-        near += [_NEAR_OTHERS] if with_parts and reach == "many" else []
+    near = [_NEAREST_OF_MANY, *([_NEAR_PARTS, _NEAR_OTHERS] if with_parts else [])]
+    branches = [one.replace("{graph", "{" + graph) for graph in graphs for one in near]
+    if branches:
         tables = [_SEEKING] if with_parts else []
-        tables += [f"candidates (photo_id) AS MATERIALIZED ({' UNION '.join(near)})", _WHOLES]
+        tables += [f"candidates (photo_id) AS MATERIALIZED ({' UNION '.join([_FEW, *branches])})", _WHOLES]
+    else:
+        tables = [_WHOLES_OF_FEW]
     tables += [_TAGS] if with_tags else []
     tables += [_PARTS] if with_parts else []
     return f"WITH {', '.join(tables)} {_EXPLAINED if with_parts else _BY_WHOLES}"
@@ -130,8 +130,8 @@ _BEST_FORTH: Final = """(
 # A best likeness is found again by its value, which is the very same number, to tell the segment that has it.
 _COUNT: Final = """
 WITH sized AS MATERIALIZED (
-    SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(reltuples, 0)))::bigint AS few
-    FROM pg_class WHERE oid = {partition}::regclass
+    SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(sum(reltuples), 0)))::bigint AS few
+    FROM pg_class WHERE oid = ANY({indexes}::regclass[])
 ),
 allowed AS MATERIALIZED (SELECT id FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized)),
 counted AS MATERIALIZED (SELECT count(*) <= (SELECT few FROM sized) AS is_few FROM allowed)
@@ -140,18 +140,12 @@ SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted)), i
 
 _SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"
 
-_NEAREST_OF_FEW: Final = """
-    (SELECT e.photo_id
-     FROM ({photos}) AS p (id) CROSS JOIN LATERAL (
-         SELECT photo_id, vector FROM photos_photoembedding
-         WHERE space_id = {space} AND photo_id = p.id LIMIT 1
-     ) AS e
-     ORDER BY {photo_similarity} DESC, e.photo_id LIMIT %(near)s)"""
+_FEW: Final = "SELECT unnest(%(few)s::bigint[])"
 
 _NEAREST_OF_MANY: Final = """
     (SELECT e.photo_id
      FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
-     WHERE e.space_id = {space}
+     WHERE e.space_id = {space} AND {graph_e}
      ORDER BY {nearest_photos} LIMIT %(near)s)"""
 
 _NEAR_PARTS: Final = """
@@ -159,7 +153,7 @@ _NEAR_PARTS: Final = """
      FROM seeking CROSS JOIN LATERAL (
          SELECT s.photo_id
          FROM photos_segmentembedding s JOIN ({photos}) AS p (id) ON p.id = s.photo_id
-         WHERE s.space_id = {space}
+         WHERE s.space_id = {space} AND {graph_s}
          ORDER BY {nearest_segments} LIMIT %(near_segments)s
      ) AS near)"""
 
@@ -168,7 +162,7 @@ _NEAR_OTHERS: Final = """
      FROM seeking CROSS JOIN LATERAL (
          SELECT e.photo_id
          FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
-         WHERE e.space_id = {space}
+         WHERE e.space_id = {space} AND {graph_e}
          ORDER BY {nearest_wholes} LIMIT %(near_segments)s
      ) AS near
      WHERE seeking.place > 0)"""
@@ -182,7 +176,7 @@ wholes AS MATERIALIZED (
     ) AS e
 )"""
 
-_WHOLES_OF_ALL: Final = """
+_WHOLES_OF_FEW: Final = """
 wholes AS MATERIALIZED (
     SELECT e.photo_id, {photo_similarity} AS similarity{photo_likeness}
     FROM photos_photoembedding e WHERE e.space_id = {space} AND e.photo_id = ANY(%(few)s::bigint[])

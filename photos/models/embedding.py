@@ -1,7 +1,8 @@
 """Embedding spaces and their vectors.
 
-The two vector tables are LIST-partitioned by space; migration 0002 makes them, `photos.services.spaces`
-makes and drops the partitions, and `photos.vectors` alone knows the index expressions.
+The two vector tables are LIST-partitioned by space; migration 0001 makes them, `photos.services.spaces`
+makes and drops the partitions, and `photos.vectors` alone knows the index expressions. `is_public` says in which of
+its space's two graphs a row stands, the public photos' or the private ones' (`photos.services.graphs`).
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class PhotoEmbedding(models.Model):
     pk = models.CompositePrimaryKey("space_id", "photo_id")
     space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE, related_name="photo_embeddings")
     photo = models.ForeignKey("photos.Photo", on_delete=models.CASCADE, related_name="embeddings")
+    is_public = models.BooleanField()
     vector = HalfVectorField()
 
     class Meta:
@@ -76,6 +78,7 @@ class SegmentEmbedding(models.Model):
     space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE, related_name="segment_embeddings")
     photo = models.ForeignKey("photos.Photo", on_delete=models.CASCADE, related_name="segment_embeddings")
     rank = models.PositiveSmallIntegerField()
+    is_public = models.BooleanField()
     vector = HalfVectorField()
 
     class Meta:

@@ -35,6 +35,9 @@ _PLACE_FIELDS: Final = frozenset({"tagged_latitude", "tagged_longitude"})
 _COPY_FIELDS: Final = frozenset({"blur"})
 """Owned by `photos.derivatives`."""
 
+_GRAPH_FIELDS: Final = frozenset({"graph_visibility"})
+"""Owned by `photos.vectors` and `photos.services.graphs`."""
+
 
 def image_path(photo: Photo, filename: str) -> str:
     """Store by uuid, never by the name a stranger chose; the suffix follows the content's format."""
@@ -67,6 +70,11 @@ def place_untagged() -> Q:
     differs |= Q(public_longitude__lt=F("tagged_longitude")) | Q(public_longitude__gt=F("tagged_longitude"))
     missing = Q(public_latitude__isnull=False, tagged_latitude__isnull=True)
     return missing | Q(public_latitude__isnull=True, tagged_latitude__isnull=False) | differs
+
+
+def in_wrong_graph() -> Q:
+    """The condition of photos whose vectors stand in the indexes of those that they do not belong to any more."""
+    return ~Q(graph_visibility="") & ~Q(graph_visibility=F("visibility"))
 
 
 class Photo(models.Model):
@@ -120,6 +128,14 @@ class Photo(models.Model):
     tagged_longitude = models.FloatField(null=True, editable=False)
 
     blur = models.CharField(max_length=400, blank=True, default="", editable=False)
+
+    graph_visibility = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("whether its vectors stand among the public or the private photos'"),
+    )
 
     state = models.CharField(_("state"), max_length=12, choices=PhotoState, default=PhotoState.PENDING, editable=False)
     stage = models.CharField(max_length=20, blank=True, default="", editable=False)
@@ -202,6 +218,7 @@ class Photo(models.Model):
                 condition=Q(state__in=[PhotoState.PENDING, PhotoState.INDEXING]),
             ),
             models.Index(fields=["id"], name="photo_place_untagged", condition=place_untagged()),
+            models.Index(fields=["id"], name="photo_in_wrong_graph", condition=in_wrong_graph()),
             # what a map counts, read from the index alone
             models.Index(
                 fields=["public_latitude", "public_longitude"],
@@ -271,7 +288,7 @@ class Photo(models.Model):
             field.name
             for field in self._meta.concrete_fields
             if not (field.primary_key or field.generated or field.attname in deferred)
-            and (field.name not in INDEX_FIELDS | _PLACE_FIELDS | _COPY_FIELDS or field.name in changed)
+            and (field.name not in INDEX_FIELDS | _PLACE_FIELDS | _COPY_FIELDS | _GRAPH_FIELDS or field.name in changed)
         }
 
     def _take_new_picture(self) -> set[str]:

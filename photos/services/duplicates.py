@@ -141,12 +141,16 @@ def _nearest(photo: Photo) -> dict[int, float]:
     own = PhotoEmbedding.objects.filter(space=space, photo=photo).values_list("vector", flat=True).first()
     if own is None:
         return {}
-    statement = vectors.nearest_photos_sql(
-        space, query=sql.Placeholder(), limit=CANDIDATES + 1, where=sql.SQL("p.state = 'ready'")
+    query, ready = sql.Placeholder("query"), sql.SQL("p.state = 'ready'")
+    scans = [
+        vectors.nearest_photos_sql(space, query=query, limit=CANDIDATES + 1, graph=graph, where=ready)
+        for graph in vectors.GRAPHS
+    ]
+    both = sql.SQL("({}) ORDER BY similarity DESC LIMIT {}").format(
+        sql.SQL(") UNION ALL (").join(scans), sql.Literal(CANDIDATES + 1)
     )
     with vectors.binary_cursor() as cursor:
-        vector = vectors.as_parameter(own)
-        rows = cursor.execute(statement, [vector, vector]).fetchall()
+        rows = cursor.execute(both, {"query": vectors.as_parameter(own)}).fetchall()
     return {pk: float(cosine) for pk, cosine in rows if pk != photo.pk and cosine >= LEAST_SIMILARITY}
 
 

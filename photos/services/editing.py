@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from photos.models import Photo, PhotoTag, TagSource
-from photos.services import places
+from photos.services import graphs, places
 from photos.services.collection import clear_location, set_location
 from photos.services.tagging import get_or_create_tag, set_tags
 
@@ -63,12 +63,13 @@ def update_photos(photos: QuerySet[Photo], *, changes: Mapping[str, Any]) -> int
     unknown = set(changes) - PLAIN_FIELDS
     if unknown:
         raise ValueError(f"cannot change {', '.join(sorted(unknown))} of many photos at once")
-    if "location_visibility" not in changes:
+    if not {"visibility", "location_visibility"} & set(changes):
         return photos.update(**changes, updated_at=timezone.now())
     ids = list(photos.values_list("pk", flat=True))
     with transaction.atomic():
         changed = Photo.objects.filter(pk__in=ids).update(**changes, updated_at=timezone.now())
         places.forget_moved(ids)
+        graphs.ring_on_commit(ids)
     return changed
 
 

@@ -145,7 +145,7 @@ def _recall(collection: Collection, course: Course, truth: Sequence[NDArray[np.f
 
 
 def index_mib(space: EmbeddingSpace, table: str = vectors.PHOTO_TABLE) -> float:
-    return _relation_mib(f"{vectors.partition_name(table, space)}_hnsw")
+    return sum(_relation_mib(vectors.index_name(table, space, graph)) for graph in vectors.GRAPHS)
 
 
 def heap_mib(space: EmbeddingSpace, table: str = vectors.PHOTO_TABLE) -> float:
