@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-# Each space's vectors get two HNSW indexes, of the public photos' and of the private ones' (docs/decisions/0011).
+# Each space's vectors get two HNSW indexes, of the public photos' and of the private ones' (docs/decisions/0008).
 # The new indexes are made from the old one's definition: what it was made with stays.
 COLUMNS = """
 ALTER TABLE photos_photoembedding ADD COLUMN is_public boolean NOT NULL DEFAULT true;
