@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -35,8 +35,8 @@ from photos.vectors import Graph
 from search.distinctiveness import NEIGHBOURS, NEUTRAL, SOFTNESS
 from search.filtering import searchable_photos
 from search.models import RankingWeights
-from search.statement import build_count, build_statement
-from search.types import Candidate, Query, QuerySegment, SegmentMatch
+from search.statement import Form, build_count, build_statement
+from search.types import Candidate, Filters, Query, QuerySegment, SegmentMatch
 
 EXACT_PHOTOS: Final = 500
 """So many photos are compared in full faster than the indexes answer."""
@@ -117,7 +117,7 @@ def explain(query: Query, *, space: EmbeddingSpace, viewer: Viewer, limit: int) 
     return "\n".join(row[0] for row in rows)
 
 
-def _fetch(statement: sql.Composed, parameters: Mapping[str, Any]) -> list[Any]:
+def _fetch(statement: sql.SQL | sql.Composed, parameters: Mapping[str, Any]) -> list[Any]:
     with vectors.binary_cursor() as cursor:
         return cursor.execute(statement, parameters, binary=True).fetchall()
 
@@ -144,18 +144,27 @@ def _matched(segments: Sequence[QuerySegment], places: Sequence[int], *columns: 
 
 def _statement(
     query: Query, space: EmbeddingSpace, viewer: Viewer, limit: int, weights: Weights, likeness: Likeness
-) -> tuple[sql.Composed, dict[str, Any]]:
+) -> tuple[sql.SQL, dict[str, Any]]:
     segments = _in_order(query)
-    with_parts = bool(segments) or likeness.part_worth is not None
-    photos, parameters = compile_photos(searchable_photos(query.filters, viewer=viewer))
-    few, graphs = _reach(query, space, viewer, photos, parameters, with_parts=with_parts)
-    parameters["few"] = few
     asked = {f"asked_{place}": one for place, one in enumerate(segments, start=1)}
     telling = _most_telling(segments)
     best_of = likeness.best_of or max(1, len(segments))
+    photos, parameters = compile_photos(searchable_photos(query.filters, viewer=viewer))
+    form = Form(
+        space.pk,
+        space.dimensions,
+        photos,
+        asked=tuple(asked),
+        seeking=tuple(name for name, one in asked.items() if one in telling),
+        best_of=best_of,
+        with_parts=bool(asked) or likeness.part_worth is not None,
+        with_tags=bool(query.tags),
+    )
+    few, graphs = _reach(form, parameters, query.filters, viewer)
     parameters |= {name: vectors.as_parameter(one.embedding) for name, one in asked.items()}
     parameters |= _shares(query, weights)
     parameters |= {
+        "few": few,
         "limit": limit,
         "near": max(limit, GLOBAL_NEIGHBOURS),
         "near_segments": SEGMENT_NEIGHBOURS,
@@ -168,39 +177,26 @@ def _statement(
         "neutral": NEUTRAL,
         "softness": SOFTNESS,
     }
-    seeking = [name for name, one in asked.items() if one in telling]
-    statement = build_statement(
-        space,
-        graphs,
-        photos=photos,
-        asked=list(asked),
-        seeking=seeking,
-        best_of=best_of,
-        with_parts=with_parts,
-        with_tags=bool(query.tags),
-    )
-    return statement, parameters
+    return build_statement(replace(form, graphs=graphs, photos=form.photos if graphs else "")), parameters
 
 
 def _reach(
-    query: Query,
-    space: EmbeddingSpace,
-    viewer: Viewer,
-    photos: sql.SQL,
-    parameters: Mapping[str, Any],
-    *,
-    with_parts: bool,
+    form: Form, parameters: Mapping[str, Any], filters: Filters, viewer: Viewer
 ) -> tuple[list[int], tuple[Graph, ...]]:
     """Return the ids of photos to compare in any case, and the graphs in which to look for others."""
-    sized: tuple[Graph, ...] = vectors.GRAPHS if is_curator(viewer) else ("public",)
-    first = FILTER_FIRST["parts" if with_parts else "wholes"]
-    given = {**parameters, "exact": EXACT_PHOTOS, "filter_first": first}
-    ((ids, is_few),) = _fetch(build_count(space, sized, photos=photos), given)
+    sized = replace(form, graphs=vectors.GRAPHS if is_curator(viewer) else ("public",))
+    given = {
+        **parameters,
+        "exact": EXACT_PHOTOS,
+        "filter_first": FILTER_FIRST["parts" if form.with_parts else "wholes"],
+        "unfiltered": replace(filters, exclude=()) == Filters(),
+    }
+    ((ids, is_few),) = _fetch(build_count(sized), given)
     if is_few:
         return ids or [], ()
     if viewer is None or not viewer.is_authenticated:
         return [], ("public",)
-    private = searchable_photos(query.filters, viewer=viewer).exclude(visibility=Visibility.PUBLIC)
+    private = searchable_photos(filters, viewer=viewer).exclude(visibility=Visibility.PUBLIC)
     own = list(private.values_list("pk", flat=True)[: EXACT_PHOTOS + 1])
     return ([], vectors.GRAPHS) if len(own) > EXACT_PHOTOS else (own, ("public",))
 
@@ -209,13 +205,13 @@ def _in_order(query: Query) -> list[QuerySegment]:
     return sorted(query.segments, key=lambda one: one.rank)
 
 
-def compile_photos(photos: PhotoQuerySet) -> tuple[sql.SQL, dict[str, Any]]:
+def compile_photos(photos: PhotoQuerySet) -> tuple[str, dict[str, Any]]:
     """Return the query set's SQL with named parameters: it stands in the statement more than once."""
     statement, values = photos.values("pk").query.sql_with_params()
     parameters = {f"photos_{index}": value for index, value in enumerate(values)}
     names = iter(parameters)
     named = re.sub("%[%s]", lambda found: f"%({next(names)})s" if found[0] == "%s" else "%%", statement)
-    return sql.SQL(named), parameters
+    return named, parameters
 
 
 def _shares(query: Query, weights: Weights) -> dict[str, float]:

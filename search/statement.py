@@ -7,80 +7,95 @@ the statement, is worked out in one row. Rows of pairs would cost several times 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from psycopg import sql
 
 from photos import vectors
-from photos.models import EmbeddingSpace
+from photos.vectors import Graph
 
 _WHOLE: Final = sql.Placeholder("query")
 
 
-def build_count(space: EmbeddingSpace, graphs: Sequence[vectors.Graph], *, photos: sql.Composable) -> sql.Composed:
-    """Return the statement that tells the ids of the photos where they are few, and whether they are.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the text of a statement depends on; all values are its parameters.
 
-    What is few depends on how many there are in these graphs.
-    """
-    indexes = [vectors.index_name(vectors.PHOTO_TABLE, space, graph) for graph in graphs]
-    return sql.SQL(_COUNT).format(photos=photos, indexes=sql.Literal(indexes))
-
-
-def build_statement(
-    space: EmbeddingSpace,
-    graphs: Sequence[vectors.Graph],
-    *,
-    photos: sql.Composable,
-    asked: Sequence[str] = (),
-    seeking: Sequence[str] = (),
-    best_of: int = 1,
-    with_parts: bool = True,
-    with_tags: bool = True,
-) -> sql.Composed:
-    """Return the statement that looks in these graphs for photos of a query set.
-
-    The photos whose ids are in the parameter `few` are compared in any case; without a graph, they alone.
+    `pk` and `dimensions` are the space's, `photos` is the SQL of the ids that may be found, to be looked for in
+    `graphs`. The photos whose ids are in the parameter `few` are compared in any case; without a graph, they alone.
 
     `asked` names the parameters of the query's segments, `seeking` those among them that look for candidates; the
     query as a whole is the parameter `query`. Without `with_parts` only wholes are compared.
     """
-    seeker = sql.SQL("seeking.vector")
-    return sql.SQL(_text(graphs, with_parts=with_parts, with_tags=with_tags)).format(
-        photos=photos,
-        seeking=_seeking(seeking),
-        space=sql.Literal(space.pk),
-        nearest_photos=vectors.photo_order_sql(space, _WHOLE),
-        nearest_wholes=vectors.photo_order_sql(space, seeker),
-        nearest_segments=vectors.segment_order_sql(space, seeker),
-        **{f"{graph}_{alias}": vectors.graph_sql(graph, alias=alias) for graph in graphs for alias in "es"},
-        photo_similarity=vectors.similarity_sql(space, _WHOLE),
-        photo_likeness=_likeness(space, asked, alias="e"),
-        part_similarity=vectors.similarity_sql(space, _WHOLE, alias="s"),
-        part_likeness=_likeness(space, asked, alias="s"),
+
+    pk: int
+    dimensions: int
+    photos: str
+    graphs: tuple[Graph, ...] = ()
+    asked: tuple[str, ...] = ()
+    seeking: tuple[str, ...] = ()
+    best_of: int = 1
+    with_parts: bool = True
+    with_tags: bool = True
+
+
+@lru_cache(maxsize=256)
+def build_count(form: Form) -> sql.SQL:
+    """Return the statement that tells the ids of the photos where they are few, and whether they are.
+
+    What is few depends on how many there are in the graphs.
+    """
+    indexes = [vectors.index_name(vectors.PHOTO_TABLE, form, graph) for graph in form.graphs]
+    return _as_text(sql.SQL(_COUNT).format(photos=sql.SQL(form.photos), indexes=sql.Literal(indexes)))
+
+
+@lru_cache(maxsize=1024)
+def build_statement(form: Form) -> sql.SQL:
+    """Return the statement that finds and scores: putting it together takes longer than sending it."""
+    seeker, asked = sql.SQL("seeking.vector"), form.asked
+    composed = sql.SQL(_text(form)).format(
+        photos=sql.SQL(form.photos),
+        seeking=_seeking(form.seeking),
+        space=sql.Literal(form.pk),
+        nearest_photos=vectors.photo_order_sql(form, _WHOLE),
+        nearest_wholes=vectors.photo_order_sql(form, seeker),
+        nearest_segments=vectors.segment_order_sql(form, seeker),
+        **{f"{graph}_{alias}": vectors.graph_sql(graph, alias=alias) for graph in form.graphs for alias in "es"},
+        photo_similarity=vectors.similarity_sql(form, _WHOLE),
+        photo_likeness=_likeness(form, alias="e"),
+        part_similarity=vectors.similarity_sql(form, _WHOLE, alias="s"),
+        part_likeness=_likeness(form, alias="s"),
         places=_columns("{0}", asked),
         best_parts=_columns("max(like_{0})", asked),
         parts_array=_columns("parts.like_{0}", asked),
         wholes_array=_columns("wholes.like_{0}", asked),
         most_like_part=_greatest("like_{0}", asked),
         most_like_whole=_greatest("wholes.like_{0}", asked),
-        forth=sql.SQL(_BEST_FORTH) if best_of < len(asked) else _forth(asked),
-        overlap=sql.SQL("coalesce(tags.overlap, 0.0)" if with_tags else "0.0::float8"),
-        tagged=sql.SQL("LEFT JOIN tags USING (photo_id)" if with_tags else ""),
+        forth=sql.SQL(_BEST_FORTH) if form.best_of < len(asked) else _forth(asked),
+        overlap=sql.SQL("coalesce(tags.overlap, 0.0)" if form.with_tags else "0.0::float8"),
+        tagged=sql.SQL("LEFT JOIN tags USING (photo_id)" if form.with_tags else ""),
     )
+    return _as_text(composed)
 
 
-def _text(graphs: Sequence[vectors.Graph], *, with_parts: bool, with_tags: bool) -> str:
+def _as_text(composed: sql.Composed) -> sql.SQL:
+    return sql.SQL(composed.as_string())
+
+
+def _text(form: Form) -> str:
     """Put together what is needed: planning the rest would cost milliseconds."""
-    near = [_NEAREST_OF_MANY, *([_NEAR_PARTS, _NEAR_OTHERS] if with_parts else [])]
-    branches = [one.replace("{graph", "{" + graph) for graph in graphs for one in near]
+    near = [_NEAREST_OF_MANY, *([_NEAR_PARTS, _NEAR_OTHERS] if form.with_parts else [])]
+    branches = [one.replace("{graph", "{" + graph) for graph in form.graphs for one in near]
     if branches:
-        tables = [_SEEKING] if with_parts else []
+        tables = [_SEEKING] if form.with_parts else []
         tables += [f"candidates (photo_id) AS MATERIALIZED ({' UNION '.join([_FEW, *branches])})", _WHOLES]
     else:
         tables = [_WHOLES_OF_FEW]
-    tables += [_TAGS] if with_tags else []
-    tables += [_PARTS] if with_parts else []
-    return f"WITH {', '.join(tables)} {_EXPLAINED if with_parts else _BY_WHOLES}"
+    tables += [_TAGS] if form.with_tags else []
+    tables += [_PARTS] if form.with_parts else []
+    return f"WITH {', '.join(tables)} {_EXPLAINED if form.with_parts else _BY_WHOLES}"
 
 
 def _seeking(names: Sequence[str]) -> sql.Composed:
@@ -90,13 +105,13 @@ def _seeking(names: Sequence[str]) -> sql.Composed:
     return sql.SQL("VALUES {}").format(sql.SQL(", ").join(rows))
 
 
-def _likeness(space: EmbeddingSpace, asked: Sequence[str], *, alias: str) -> sql.Composed:
+def _likeness(form: Form, *, alias: str) -> sql.Composed:
     """Return the columns of a stored vector's similarities to the query's segments, each after a comma."""
     columns = [
         sql.SQL(", {} AS {}").format(
-            vectors.similarity_sql(space, sql.Placeholder(name), alias=alias), sql.Identifier(f"like_{place}")
+            vectors.similarity_sql(form, sql.Placeholder(name), alias=alias), sql.Identifier(f"like_{place}")
         )
-        for place, name in enumerate(asked, start=1)
+        for place, name in enumerate(form.asked, start=1)
     ]
     return sql.SQL("").join(columns)
 
@@ -129,12 +144,20 @@ _BEST_FORTH: Final = """(
 # How many candidates there will be is beyond the planner's guess: the laterals keep it from scanning the whole space.
 # A best likeness is found again by its value, which is the very same number, to tell the segment that has it.
 _COUNT: Final = """
-WITH sized AS MATERIALIZED (
-    SELECT greatest(%(exact)s, sqrt(%(filter_first)s * greatest(sum(reltuples), 0)))::bigint AS few
-    FROM pg_class WHERE oid = ANY({indexes}::regclass[])
+WITH graphs AS MATERIALIZED (
+    SELECT greatest(sum(reltuples), 0) AS size FROM pg_class
+    WHERE relname = ANY({indexes}::text[])  -- none while features are imported
 ),
-allowed AS MATERIALIZED (SELECT id FROM ({photos}) AS p (id) LIMIT (SELECT few + 1 FROM sized)),
-counted AS MATERIALIZED (SELECT count(*) <= (SELECT few FROM sized) AS is_few FROM allowed)
+sized AS MATERIALIZED (
+    SELECT few, %(unfiltered)s AND size > 10 * few AS are_many
+    FROM graphs CROSS JOIN LATERAL (SELECT greatest(%(exact)s, sqrt(%(filter_first)s * size))::bigint AS few) AS limits
+),
+allowed AS MATERIALIZED (
+    SELECT id FROM ({photos}) AS p (id) WHERE NOT (SELECT are_many FROM sized) LIMIT (SELECT few + 1 FROM sized)
+),
+counted AS MATERIALIZED (
+    SELECT NOT are_many AND (SELECT count(*) FROM allowed) <= few AS is_few FROM sized
+)
 SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted)), is_few FROM counted
 """
 

@@ -96,7 +96,7 @@ def _exact(space: EmbeddingSpace, questions: NDArray[np.float32], filters: Filte
 
     def ask(index: int) -> list[int]:
         photos, given = compile_photos(searchable_photos(filters, viewer=None))
-        where = sql.SQL("p.id IN ({})").format(photos)
+        where = sql.SQL("p.id IN ({})").format(sql.SQL(photos))
         statement = vectors.nearest_photos_sql(space, query=query, limit=NEAREST, where=where, exact=True)
         with vectors.binary_cursor() as cursor:
             rows = cursor.execute(statement, {"query": vectors.as_parameter(questions[index]), **given}).fetchall()
