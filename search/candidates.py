@@ -21,7 +21,7 @@ an owner's private photos are all candidates where they are few, else found by t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -45,9 +45,15 @@ FILTER_FIRST: Final = {"wholes": 220.0, "parts": 60.0}
 """Of N photos, sqrt(FILTER_FIRST * N) are few: an index is scanned the longer, the fewer pass."""
 
 GLOBAL_NEIGHBOURS: Final = 100
-SEGMENT_NEIGHBOURS: Final = 40
+SEGMENT_NEIGHBOURS: Final = 20
 SEEKING_SEGMENTS: Final = 5
 """So many of the query's segments, the best by quality and distinctiveness, look for candidates; all score them."""
+
+AS_WHOLES: Final = 1
+"""So many of these look for photos that resemble them as a whole, too."""
+
+PROMISING: Final = 120
+"""So many of what the indexes come upon are scored in full, the best at first sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,11 @@ def weights_for(space: EmbeddingSpace) -> Weights:
     chosen = RankingWeights.objects.filter(space=space).order_by("-set_at", "-id").first()
     if chosen is not None:
         return Weights(chosen.whole, chosen.segments, chosen.tags)
-    return ENCODER_WEIGHTS.get(space.encoder, DEFAULT_WEIGHTS)
+    return _weights_of(space.encoder)
+
+
+def _weights_of(encoder: str) -> Weights:
+    return ENCODER_WEIGHTS.get(encoder, DEFAULT_WEIGHTS)
 
 
 def find_candidates(
@@ -100,105 +110,116 @@ def find_candidates(
     weights: Weights | None = None,
     likeness: Likeness = SIMILAR,
 ) -> list[Candidate]:
-    """Return up to `limit` photos of `space` that `viewer` may see, best first, ties by id."""
+    """Return up to `limit` photos of `space` that `viewer` may see, best first, ties by id.
+
+    `weights` are by default those of the space, see `weights_for`.
+    """
     try:
-        statement, parameters = _statement(query, space, viewer, limit, weights or weights_for(space), likeness)
+        form, parameters = _form(query, space, viewer, limit, weights, likeness)
     except EmptyResultSet:  # a filter that nothing can pass
         return []
-    rows = _fetch(statement, parameters)
+    rows = _fetch(build_statement(form), parameters, prepare=form.is_recurring)
     segments = _in_order(query)
     return [_candidate(row, segments) for row in rows]
 
 
 def explain(query: Query, *, space: EmbeddingSpace, viewer: Viewer, limit: int) -> str:
     """Return PostgreSQL's plan of the statement, as it ran."""
-    statement, parameters = _statement(query, space, viewer, limit, weights_for(space), SIMILAR)
-    rows = _fetch(sql.SQL("EXPLAIN (ANALYZE, COSTS OFF) {}").format(statement), parameters)
+    form, parameters = _form(query, space, viewer, limit, None, SIMILAR)
+    rows = _fetch(sql.SQL("EXPLAIN (ANALYZE, COSTS OFF) {}").format(build_statement(form)), parameters)
     return "\n".join(row[0] for row in rows)
 
 
-def _fetch(statement: sql.SQL | sql.Composed, parameters: Mapping[str, Any]) -> list[Any]:
+def _fetch(statement: sql.SQL | sql.Composed, parameters: Mapping[str, Any], *, prepare: bool = False) -> list[Any]:
     with vectors.binary_cursor() as cursor:
-        return cursor.execute(statement, parameters, binary=True).fetchall()
+        return cursor.execute(statement, parameters, binary=True, prepare=prepare).fetchall()
 
 
 def _candidate(row: tuple[Any, ...], segments: Sequence[QuerySegment]) -> Candidate:
-    photo_id, score, whole, segment, tags, *matches = row
-    return Candidate(
-        photo_id=photo_id,
-        similarity=score,
-        global_similarity=whole,
-        segment_similarity=segment,
-        tag_overlap=tags,
-        segment_matches=tuple(
-            SegmentMatch(asked.rank, photo_rank, similarity, asked.box, weight=weight)
-            for asked, photo_rank, similarity, weight in _matched(segments, *matches)
-        ),
-    )
+    photo_id, score, whole, segment, tags, *found = row
+    matches = []
+    for place, photo_rank, similarity, weight in zip(*found, strict=True):  # places count from 1
+        asked = segments[place - 1]
+        matches.append(SegmentMatch(asked.rank, photo_rank, similarity, asked.box, weight=weight))
+    return Candidate(photo_id, score, whole, segment, tags, tuple(matches))
 
 
-def _matched(segments: Sequence[QuerySegment], places: Sequence[int], *columns: Sequence[Any]) -> Iterator[Any]:
-    """Yield what was found for each query segment; places count from 1."""
-    yield from zip((segments[place - 1] for place in places), *columns, strict=True)
-
-
-def _statement(
-    query: Query, space: EmbeddingSpace, viewer: Viewer, limit: int, weights: Weights, likeness: Likeness
-) -> tuple[sql.SQL, dict[str, Any]]:
-    segments = _in_order(query)
-    asked = {f"asked_{place}": one for place, one in enumerate(segments, start=1)}
-    telling = _most_telling(segments)
-    best_of = likeness.best_of or max(1, len(segments))
+def _form(
+    query: Query,
+    space: EmbeddingSpace,
+    viewer: Viewer,
+    limit: int,
+    weights: Weights | None,
+    likeness: Likeness,
+) -> tuple[Form, dict[str, Any]]:
+    asked = {f"asked_{place}": one for place, one in enumerate(_in_order(query), start=1)}
+    seekers = {f"seeking_{place}": one for place, one in enumerate(_most_telling(query.segments), start=1)}
     photos, parameters = compile_photos(searchable_photos(query.filters, viewer=viewer))
     form = Form(
         space.pk,
         space.dimensions,
         photos,
+        limit=limit,
+        near=max(limit, GLOBAL_NEIGHBOURS),
+        near_segments=SEGMENT_NEIGHBOURS,
+        as_wholes=AS_WHOLES,
+        promising=max(PROMISING, 3 * limit),
+        best_of=likeness.best_of or max(1, len(asked)),
+        near_weights=NEIGHBOURS if likeness.by_distinctiveness else 0,
+        filtered=replace(query.filters, exclude=()) != Filters(),
         asked=tuple(asked),
-        seeking=tuple(name for name, one in asked.items() if one in telling),
-        best_of=best_of,
+        seeking=len(seekers),
         with_parts=bool(asked) or likeness.part_worth is not None,
         with_tags=bool(query.tags),
     )
-    few, graphs = _reach(form, parameters, query.filters, viewer)
-    parameters |= {name: vectors.as_parameter(one.embedding) for name, one in asked.items()}
-    parameters |= _shares(query, weights)
+    reach = _look_ahead(form, parameters, query.filters, viewer)
+    given = {one.rank: vectors.as_parameter(one.embedding) for one in query.segments}
+    parameters |= {name: given[one.rank] for name, one in (asked | seekers).items()}
+    parameters |= _shares(query, weights or reach.weights or _weights_of(space.encoder))
     parameters |= {
-        "few": few,
-        "limit": limit,
-        "near": max(limit, GLOBAL_NEIGHBOURS),
-        "near_segments": SEGMENT_NEIGHBOURS,
+        "few": reach.few,
         "query": vectors.as_parameter(query.embedding),
         "tags": list(query.tags),
         "part_worth": likeness.part_worth,
-        "best_of": best_of,
         "backward_share": 0.5 if likeness.both_ways else 0.0,
-        "near_weights": NEIGHBOURS if likeness.by_distinctiveness else 0,
         "neutral": NEUTRAL,
         "softness": SOFTNESS,
     }
-    return build_statement(replace(form, graphs=graphs, photos=form.photos if graphs else "")), parameters
+    return replace(form, graphs=reach.graphs, photos=photos if reach.graphs else ""), parameters
 
 
-def _reach(
-    form: Form, parameters: Mapping[str, Any], filters: Filters, viewer: Viewer
-) -> tuple[list[int], tuple[Graph, ...]]:
-    """Return the ids of photos to compare in any case, and the graphs in which to look for others."""
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The ids of photos to compare in any case, the graphs in which to look for others, and what staff set."""
+
+    few: list[int]
+    graphs: tuple[Graph, ...]
+    weights: Weights | None
+
+
+def _look_ahead(form: Form, parameters: Mapping[str, Any], filters: Filters, viewer: Viewer) -> _Reach:
     sized = replace(form, graphs=vectors.GRAPHS if is_curator(viewer) else ("public",))
     given = {
         **parameters,
         "exact": EXACT_PHOTOS,
         "filter_first": FILTER_FIRST["parts" if form.with_parts else "wholes"],
-        "unfiltered": replace(filters, exclude=()) == Filters(),
+        "unfiltered": not form.filtered,
     }
-    ((ids, is_few),) = _fetch(build_count(sized), given)
+    ((ids, is_few, chosen),) = _fetch(build_count(sized), given)
+    weights = Weights(*chosen) if chosen else None
     if is_few:
-        return ids or [], ()
+        return _Reach(ids or [], (), weights)
+    own = _own_private(filters, viewer)
+    return _Reach([], vectors.GRAPHS, weights) if own is None else _Reach(own, ("public",), weights)
+
+
+def _own_private(filters: Filters, viewer: Viewer) -> list[int] | None:
+    """Return the ids of the private photos that the viewer may find, None where they are many."""
     if viewer is None or not viewer.is_authenticated:
-        return [], ("public",)
+        return []
     private = searchable_photos(filters, viewer=viewer).exclude(visibility=Visibility.PUBLIC)
     own = list(private.values_list("pk", flat=True)[: EXACT_PHOTOS + 1])
-    return ([], vectors.GRAPHS) if len(own) > EXACT_PHOTOS else (own, ("public",))
+    return own if len(own) <= EXACT_PHOTOS else None
 
 
 def _in_order(query: Query) -> list[QuerySegment]:

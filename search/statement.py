@@ -21,47 +21,73 @@ _WHOLE: Final = sql.Placeholder("query")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What the text of a statement depends on; all values are its parameters.
+    """What the text of a statement depends on; everything else are its parameters.
 
     `pk` and `dimensions` are the space's, `photos` is the SQL of the ids that may be found, to be looked for in
-    `graphs`. The photos whose ids are in the parameter `few` are compared in any case; without a graph, they alone.
+    `graphs`; `filtered` says that many may not. The photos whose ids are in the parameter `few` are compared in any
+    case; without a graph, they alone.
 
-    `asked` names the parameters of the query's segments, `seeking` those among them that look for candidates; the
-    query as a whole is the parameter `query`. Without `with_parts` only wholes are compared.
+    `asked` names the parameters of the query's segments. Those that look for candidates, `seeking` of them, are
+    `seeking_1` and so on, the most telling first; the query as a whole is the parameter `query`. Without `with_parts`
+    only wholes are compared.
+
+    `near` photos are looked for by the query as a whole, `near_segments` by each that seeks, of which `as_wholes` look
+    for photos as a whole, too. The best `promising` of them are scored in full, `limit` are told. They stand in the
+    text, or PostgreSQL could not plan for them without the parameters. `best_of` and `near_weights` as in
+    `search.candidates.Likeness`.
     """
 
     pk: int
     dimensions: int
     photos: str
+    limit: int
+    near: int
+    near_segments: int
+    as_wholes: int
+    promising: int
+    best_of: int
+    near_weights: int
+    filtered: bool
     graphs: tuple[Graph, ...] = ()
     asked: tuple[str, ...] = ()
-    seeking: tuple[str, ...] = ()
-    best_of: int = 1
+    seeking: int = 0
     with_parts: bool = True
     with_tags: bool = True
+
+    @property
+    def is_recurring(self) -> bool:
+        """Whether the statement is worth preparing: it is asked again and again, and its plan suits all parameters."""
+        return bool(self.graphs) and not self.filtered
 
 
 @lru_cache(maxsize=256)
 def build_count(form: Form) -> sql.SQL:
-    """Return the statement that tells the ids of the photos where they are few, and whether they are.
+    """Return the statement that tells the ids of the photos where they are few, whether they are, and the weights.
 
-    What is few depends on how many there are in the graphs.
+    What is few depends on how many there are in the graphs. The weights are those that staff set last.
     """
     indexes = [vectors.index_name(vectors.PHOTO_TABLE, form, graph) for graph in form.graphs]
-    return _as_text(sql.SQL(_COUNT).format(photos=sql.SQL(form.photos), indexes=sql.Literal(indexes)))
+    names = {"photos": sql.SQL(form.photos), "indexes": sql.Literal(indexes), "space": sql.Literal(form.pk)}
+    return _as_text(sql.SQL(_COUNT).format(**names))
 
 
 @lru_cache(maxsize=1024)
 def build_statement(form: Form) -> sql.SQL:
     """Return the statement that finds and scores: putting it together takes longer than sending it."""
     seeker, asked = sql.SQL("seeking.vector"), form.asked
+    allowed = sql.SQL(_ALLOWED).format(photos=sql.SQL(form.photos))
     composed = sql.SQL(_text(form)).format(
-        photos=sql.SQL(form.photos),
+        **{name: sql.Literal(getattr(form, name)) for name in _COUNTS},
+        allowed=allowed if form.filtered else sql.SQL(""),
         seeking=_seeking(form.seeking),
+        seekers=sql.Literal(max(1, form.seeking)),
+        allowed_at_last=sql.SQL("") if form.filtered else allowed,
+        candidates=sql.SQL("candidates" if form.with_parts and form.graphs else "seen"),
         space=sql.Literal(form.pk),
         nearest_photos=vectors.photo_order_sql(form, _WHOLE),
         nearest_wholes=vectors.photo_order_sql(form, seeker),
         nearest_segments=vectors.segment_order_sql(form, seeker),
+        seeker_similarity=vectors.similarity_sql(form, seeker, alias="s"),
         **{f"{graph}_{alias}": vectors.graph_sql(graph, alias=alias) for graph in form.graphs for alias in "es"},
         photo_similarity=vectors.similarity_sql(form, _WHOLE),
         photo_likeness=_likeness(form, alias="e"),
@@ -73,7 +99,7 @@ def build_statement(form: Form) -> sql.SQL:
         wholes_array=_columns("wholes.like_{0}", asked),
         most_like_part=_greatest("like_{0}", asked),
         most_like_whole=_greatest("wholes.like_{0}", asked),
-        forth=sql.SQL(_BEST_FORTH) if form.best_of < len(asked) else _forth(asked),
+        forth=_best_forth(form.best_of) if form.best_of < len(asked) else _forth(asked),
         overlap=sql.SQL("coalesce(tags.overlap, 0.0)" if form.with_tags else "0.0::float8"),
         tagged=sql.SQL("LEFT JOIN tags USING (photo_id)" if form.with_tags else ""),
     )
@@ -86,21 +112,24 @@ def _as_text(composed: sql.Composed) -> sql.SQL:
 
 def _text(form: Form) -> str:
     """Put together what is needed: planning the rest would cost milliseconds."""
-    near = [_NEAREST_OF_MANY, *([_NEAR_PARTS, _NEAR_OTHERS] if form.with_parts else [])]
+    near = [_NEAREST_WHOLES, *([_NEAR_PARTS, _NEAR_OTHERS] if form.with_parts else [])]
     branches = [one.replace("{graph", "{" + graph) for graph in form.graphs for one in near]
-    if branches:
-        tables = [_SEEKING] if form.with_parts else []
-        tables += [f"candidates (photo_id) AS MATERIALIZED ({' UNION '.join([_FEW, *branches])})", _WHOLES]
-    else:
-        tables = [_WHOLES_OF_FEW]
-    tables += [_TAGS] if form.with_tags else []
-    tables += [_PARTS] if form.with_parts else []
-    return f"WITH {', '.join(tables)} {_EXPLAINED if form.with_parts else _BY_WHOLES}"
+    tables = {
+        _SEEKING: form.with_parts and form.graphs,
+        _SCANNED.replace("{branches}", " UNION ALL ".join(branches)): form.graphs,
+        _SEEN if form.graphs else _SEEN_FEW: True,
+        _TAGS: form.with_tags,
+        _PROMISING: form.with_parts and form.graphs,
+        _WHOLES if form.graphs else _WHOLES_OF_FEW: True,
+        _PARTS: form.with_parts,
+    }
+    needed = ", ".join(text for text, is_needed in tables.items() if is_needed)
+    return f"WITH {needed} {_EXPLAINED if form.with_parts else _BY_WHOLES}"
 
 
-def _seeking(names: Sequence[str]) -> sql.Composed:
+def _seeking(count: int) -> sql.Composed:
     """Return rows (place, vector); the query as a whole has place 0."""
-    vectors_of = [_WHOLE, *map(sql.Placeholder, names)]
+    vectors_of = [_WHOLE, *(sql.Placeholder(f"seeking_{place}") for place in range(1, count + 1))]
     rows = [sql.SQL("({}, {}::halfvec)").format(sql.Literal(place), one) for place, one in enumerate(vectors_of)]
     return sql.SQL("VALUES {}").format(sql.SQL(", ").join(rows))
 
@@ -132,17 +161,20 @@ def _forth(asked: Sequence[str]) -> sql.SQL:
     return sql.SQL(f"(({terms}) / ({total}))" if asked else "NULL::float8")
 
 
+def _best_forth(count: int) -> sql.Composed:
+    """Return the mean of so many of the best likenesses by the segments' weights."""
+    return sql.SQL(_BEST_FORTH).format(best_of=sql.Literal(count))
+
+
 _BEST_FORTH: Final = """(
     SELECT sum(chosen.weight * chosen.similarity) / sum(chosen.weight)
     FROM (
         SELECT one.similarity, one.weight FROM unnest(found.best, weights.of) WITH ORDINALITY
             AS one (similarity, weight, place)
-        ORDER BY one.similarity DESC, one.place LIMIT %(best_of)s
+        ORDER BY one.similarity DESC, one.place LIMIT {best_of}
     ) AS chosen
 )"""
 
-# How many candidates there will be is beyond the planner's guess: the laterals keep it from scanning the whole space.
-# A best likeness is found again by its value, which is the very same number, to tell the segment that has it.
 _COUNT: Final = """
 WITH graphs AS MATERIALIZED (
     SELECT greatest(sum(reltuples), 0) AS size FROM pg_class
@@ -158,44 +190,91 @@ allowed AS MATERIALIZED (
 counted AS MATERIALIZED (
     SELECT NOT are_many AND (SELECT count(*) FROM allowed) <= few AS is_few FROM sized
 )
-SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted)), is_few FROM counted
+SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted)), is_few, (
+    SELECT ARRAY[whole, segments, tags] FROM search_rankingweights
+    WHERE space_id = {space} ORDER BY set_at DESC, id DESC LIMIT 1
+)
+FROM counted
 """
+
+_COUNTS: Final = ("limit", "near", "near_segments", "as_wholes", "promising", "near_weights")
+
+# Where hardly any photo is left out, to ask once of those that were found costs less than of each as it is found.
+_ALLOWED: Final = " JOIN ({photos}) AS p (id) ON p.id = photo_id"
 
 _SEEKING: Final = "seeking (place, vector) AS MATERIALIZED ({seeking})"
 
-_FEW: Final = "SELECT unnest(%(few)s::bigint[])"
+# What the scans come upon: similarities are to the query as a whole at place 0, to its segments after it.
+_SCANNED: Final = "scanned (photo_id, place, similarity) AS MATERIALIZED ({branches})"
 
-_NEAREST_OF_MANY: Final = """
-    (SELECT e.photo_id
-     FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
+_NEAREST_WHOLES: Final = """
+    (SELECT e.photo_id, NULL::int, NULL::float8
+     FROM photos_photoembedding e{allowed}
      WHERE e.space_id = {space} AND {graph_e}
-     ORDER BY {nearest_photos} LIMIT %(near)s)"""
+     ORDER BY {nearest_photos} LIMIT {near})"""
 
 _NEAR_PARTS: Final = """
-    (SELECT near.photo_id
+    (SELECT near.photo_id, seeking.place, near.similarity
      FROM seeking CROSS JOIN LATERAL (
-         SELECT s.photo_id
-         FROM photos_segmentembedding s JOIN ({photos}) AS p (id) ON p.id = s.photo_id
+         SELECT s.photo_id, {seeker_similarity} AS similarity
+         FROM photos_segmentembedding s{allowed}
          WHERE s.space_id = {space} AND {graph_s}
-         ORDER BY {nearest_segments} LIMIT %(near_segments)s
+         ORDER BY {nearest_segments} LIMIT {near_segments}
      ) AS near)"""
 
 _NEAR_OTHERS: Final = """
-    (SELECT near.photo_id
+    (SELECT near.photo_id, NULL, NULL
      FROM seeking CROSS JOIN LATERAL (
          SELECT e.photo_id
-         FROM photos_photoembedding e JOIN ({photos}) AS p (id) ON p.id = e.photo_id
+         FROM photos_photoembedding e{allowed}
          WHERE e.space_id = {space} AND {graph_e}
-         ORDER BY {nearest_wholes} LIMIT %(near_segments)s
+         ORDER BY {nearest_wholes} LIMIT {near_segments}
      ) AS near
-     WHERE seeking.place > 0)"""
+     WHERE seeking.place BETWEEN 1 AND {as_wholes})"""
 
+_SEEN: Final = """
+seen (photo_id) AS MATERIALIZED (
+    SELECT photo_id FROM scanned{allowed_at_last} UNION SELECT unnest(%(few)s::bigint[])
+)"""
+
+_SEEN_FEW: Final = "seen (photo_id) AS MATERIALIZED (SELECT unnest(%(few)s::bigint[]))"
+
+_TAGS: Final = """
+tags AS (
+    SELECT pt.photo_id, count(DISTINCT t.slug)::float / cardinality(%(tags)s::text[]) AS overlap
+    FROM seen JOIN photos_phototag pt ON pt.photo_id = seen.photo_id JOIN photos_tag t ON t.id = pt.tag_id
+    WHERE t.slug = ANY(%(tags)s::text[])
+    GROUP BY pt.photo_id
+)"""
+
+# The best at first sight: a photo that a segment's scan did not come upon is less like it than the last it did.
+_PROMISING: Final = """
+floors AS (SELECT place, min(similarity) AS similarity FROM scanned WHERE place > 0 GROUP BY place),
+likest AS (SELECT photo_id, place, max(similarity) AS similarity FROM scanned GROUP BY photo_id, place),
+gains AS (
+    SELECT photo_id, max(likest.similarity) FILTER (WHERE place = 0) AS part,
+           coalesce(sum(likest.similarity - floors.similarity), 0.0) AS more
+    FROM seen JOIN likest USING (photo_id) LEFT JOIN floors USING (place) GROUP BY photo_id
+),
+candidates (photo_id) AS MATERIALIZED (
+    (SELECT photo_id
+     FROM gains CROSS JOIN LATERAL (
+         SELECT {photo_similarity} AS similarity FROM photos_photoembedding e
+         WHERE e.space_id = {space} AND e.photo_id = gains.photo_id LIMIT 1
+     ) AS whole {tagged}
+     ORDER BY %(whole_share)s * greatest(whole.similarity, %(part_worth)s::float8 * gains.part)
+         + %(segment_share)s * gains.more / {seekers} + %(tag_share)s * {overlap} DESC, photo_id
+     LIMIT {promising})
+    UNION SELECT unnest(%(few)s::bigint[])
+)"""
+
+# How many candidates there will be is beyond the planner's guess: the lateral keeps it from scanning the whole space.
 _WHOLES: Final = """
 wholes AS MATERIALIZED (
     SELECT e.photo_id, {photo_similarity} AS similarity{photo_likeness}
-    FROM candidates CROSS JOIN LATERAL (
+    FROM {candidates} AS one CROSS JOIN LATERAL (
         SELECT photo_id, vector FROM photos_photoembedding
-        WHERE space_id = {space} AND photo_id = candidates.photo_id LIMIT 1
+        WHERE space_id = {space} AND photo_id = one.photo_id LIMIT 1
     ) AS e
 )"""
 
@@ -205,21 +284,14 @@ wholes AS MATERIALIZED (
     FROM photos_photoembedding e WHERE e.space_id = {space} AND e.photo_id = ANY(%(few)s::bigint[])
 )"""
 
-_TAGS: Final = """
-tags AS (
-    SELECT pt.photo_id, count(DISTINCT t.slug)::float / cardinality(%(tags)s::text[]) AS overlap
-    FROM wholes JOIN photos_phototag pt ON pt.photo_id = wholes.photo_id JOIN photos_tag t ON t.id = pt.tag_id
-    WHERE t.slug = ANY(%(tags)s::text[])
-    GROUP BY pt.photo_id
-)"""
-
 _BY_WHOLES: Final = """
 SELECT photo_id, %(whole_share)s * similarity + %(tag_share)s * {overlap} AS score, similarity, NULL::float8, {overlap},
        '{{}}'::int[], '{{}}'::int[], '{{}}'::float8[], '{{}}'::float8[]
 FROM wholes {tagged}
-ORDER BY score DESC, photo_id LIMIT %(limit)s
+ORDER BY score DESC, photo_id LIMIT {limit}
 """
 
+# A best likeness is found again by its value, which is the very same number, to tell the segment that has it.
 _PARTS: Final = """
 parts AS MATERIALIZED (
     SELECT s.photo_id, s.rank, {part_similarity} AS similarity{part_likeness}
@@ -243,7 +315,7 @@ nearest AS MATERIALIZED (
     SELECT asked.place, one.photo_id, one.similarity
     FROM unnest(ARRAY[{places}]::int[]) AS asked (place) CROSS JOIN LATERAL (
         SELECT photo_id, best[asked.place] AS similarity FROM found
-        ORDER BY similarity DESC, photo_id LIMIT %(near_weights)s
+        ORDER BY similarity DESC, photo_id LIMIT {near_weights}
     ) AS one
 ),
 near AS (
@@ -275,7 +347,7 @@ scored AS MATERIALIZED (
             SELECT greatest(found.whole, %(part_worth)s::float8 * found.part) AS whole,
                    (1 - %(backward_share)s) * {forth} + %(backward_share)s * found.back AS segment
         ) AS part_of
-    ORDER BY score DESC, photo_id LIMIT %(limit)s
+    ORDER BY score DESC, photo_id LIMIT {limit}
 ),
 matches AS (
     SELECT scored.photo_id, one.place, one.similarity, min(parts.rank) AS photo_rank

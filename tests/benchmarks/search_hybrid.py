@@ -10,7 +10,7 @@ from psycopg import sql
 
 from photos import vectors
 from photos.models import EmbeddingSpace
-from search.candidates import GLOBAL_NEIGHBOURS, SEEKING_SEGMENTS, SEGMENT_NEIGHBOURS, find_candidates
+from search.candidates import AS_WHOLES, GLOBAL_NEIGHBOURS, SEEKING_SEGMENTS, SEGMENT_NEIGHBOURS, find_candidates
 from search.types import Filters, Query, QuerySegment
 from tests.benchmarks import search_naive
 from tests.benchmarks.search_places import Floats
@@ -90,7 +90,7 @@ def _scans(questions: Sequence[Query], space: EmbeddingSpace) -> Callable[[int],
     asked = [sql.Placeholder(f"asked_{number}") for number in range(SEEKING_SEGMENTS + 1)]
     wholes = [
         vectors.nearest_photos_sql(space, query=one, limit=limit, where=_VISIBLE)
-        for one, limit in zip(asked, [GLOBAL_NEIGHBOURS] + [SEGMENT_NEIGHBOURS] * SEEKING_SEGMENTS, strict=True)
+        for one, limit in zip(asked, [GLOBAL_NEIGHBOURS] + [SEGMENT_NEIGHBOURS] * AS_WHOLES, strict=False)
     ]
     parts = [vectors.nearest_segments_sql(space, query=one, limit=SEGMENT_NEIGHBOURS, where=_VISIBLE) for one in asked]
     branches = [sql.SQL("SELECT photo_id FROM ({}) AS found").format(scan) for scan in [*wholes, *parts]]
@@ -101,6 +101,6 @@ def _scans(questions: Sequence[Query], space: EmbeddingSpace) -> Callable[[int],
         given: list[Floats] = [query.embedding, *(one.embedding for one in query.segments[:SEEKING_SEGMENTS])]
         parameters = {f"asked_{index}": vectors.as_parameter(vector) for index, vector in enumerate(given)}
         with vectors.binary_cursor() as cursor:
-            return len(cursor.execute(statement, parameters).fetchall())
+            return len(cursor.execute(statement, parameters, prepare=True).fetchall())
 
     return ask

@@ -201,5 +201,5 @@ def test_the_connection_has_the_options(space):
             "SELECT current_setting('hnsw.ef_search')::int, current_setting('hnsw.iterative_scan'),"
             " current_setting('plan_cache_mode'), current_setting('jit')"
         )
-        assert cursor.fetchone() == (80, "relaxed_order", "force_custom_plan", "off")
+        assert cursor.fetchone() == (24, "relaxed_order", "auto", "off")
     assert getattr(connection, "pool", None) is not None
