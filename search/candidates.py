@@ -205,7 +205,7 @@ def _look_ahead(form: Form, parameters: Mapping[str, Any], filters: Filters, vie
         "filter_first": FILTER_FIRST["parts" if form.with_parts else "wholes"],
         "unfiltered": not form.filtered,
     }
-    ((ids, is_few, chosen),) = _fetch(build_count(sized), given)
+    ((ids, is_few, chosen),) = _fetch(build_count(sized), given, prepare=sized.is_recurring)
     weights = Weights(*chosen) if chosen else None
     if is_few:
         return _Reach(ids or [], (), weights)

@@ -56,8 +56,8 @@ class Form:
 
     @property
     def is_recurring(self) -> bool:
-        """Whether the statement is worth preparing: it is asked again and again, and its plan suits all parameters."""
-        return bool(self.graphs) and not self.filtered
+        """Whether to prepare the statement: it is asked again and again, and one plan suits all its parameters."""
+        return not (self.filtered and self.photos)
 
 
 @lru_cache(maxsize=256)

@@ -66,6 +66,8 @@ def _write_ours(space: EmbeddingSpace, photo_id: int, whole: Floats, segments: F
 def _write_rows(space: EmbeddingSpace, photo_id: int, whole: Floats, segments: Floats) -> None:
     PhotoEmbedding.objects.filter(space=space, photo_id=photo_id).delete()
     SegmentEmbedding.objects.filter(space=space, photo_id=photo_id).delete()
-    PhotoEmbedding.objects.create(space=space, photo_id=photo_id, vector=whole.tolist())
+    PhotoEmbedding.objects.create(space=space, photo_id=photo_id, is_public=True, vector=whole.tolist())
     for rank, vector in enumerate(segments):
-        SegmentEmbedding.objects.create(space=space, photo_id=photo_id, rank=rank, vector=vector.tolist())
+        SegmentEmbedding.objects.create(
+            space=space, photo_id=photo_id, rank=rank, is_public=True, vector=vector.tolist()
+        )
