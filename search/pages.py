@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 from PIL import Image
 from rest_framework.request import Request
 
@@ -130,7 +130,7 @@ def _ask_page(request: HttpRequest, *, error: str = "", status: int = 200) -> Ht
     return render(request, "locate/ask.html", context, status=status)
 
 
-@require_GET
+@require_safe
 @cache_control(public=True, max_age=86400)
 def example_image(request: HttpRequest, name: str) -> HttpResponseBase:
     try:
@@ -141,7 +141,7 @@ def example_image(request: HttpRequest, name: str) -> HttpResponseBase:
     return picture_response(picture, side=EXAMPLE_SIDE, kind="WEBP", quality=EXAMPLE_QUALITY)
 
 
-@require_GET
+@require_safe
 def photo_similar(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     """The photos most like one of the collection."""
     photo = get_object_or_404(Photo.objects.all().visible_to(request.user), uuid=identity)

@@ -41,7 +41,7 @@ COLUMNS: Final = (
 # --- lists to take along --------------------------------------------------------------------------------
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def download(request: HttpRequest, kind: str) -> HttpResponseBase:
     """The photos that fit the filters (or the chosen ones) as CSV or GeoJSON, with no more than one may know.
 
