@@ -17,6 +17,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from photos.models import Photo, Visibility
+from photos.querysets import is_curator
 from photos.vision.errors import ImageRefused
 from search import contributing, requests, sharing
 from search.line import look_at_line
@@ -94,7 +95,9 @@ def _answer_context(request: HttpRequest, question: SearchRequest) -> dict[str, 
         "asked": tell_parameters(question.parameters),
         "trail": _trail(request, question),
     }
-    return context if question.state == RequestState.FAILED else {**context, **_tools(request, question)}
+    if question.state == RequestState.FAILED:
+        return {**context, "detail": question.error_detail if is_curator(request.user) else ""}
+    return {**context, **_tools(request, question)}
 
 
 def _trail(request: HttpRequest, question: SearchRequest) -> list[dict[str, str]]:
