@@ -134,6 +134,8 @@ class SearchView(UploadView):
 
 
 class SimilarPhotosView(APIView):
+    throttle_scope = "similar"
+
     @extend_schema(**schema.SIMILAR)
     def get(self, request: Request, identity: uuid.UUID) -> Response:
         asked = read(SimilarParameters(data=request.query_params))
