@@ -18,12 +18,13 @@ class PhotosConfig(AppConfig):
 
     def ready(self) -> None:
         from photos import receivers
-        from photos.services import indexing, places, vocabulary
+        from photos.services import indexing, places, trash, vocabulary
         from photos.vision import configuration
 
         receivers.connect()
         indexing.register_reconciler("places", places.requeue)
         indexing.register_reconciler("vocabularies", vocabulary.requeue)
+        indexing.register_reconciler("emptied from the trash", trash.empty_old)
         configuration.use(vision_configuration)
 
 

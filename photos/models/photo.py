@@ -35,6 +35,9 @@ _PLACE_FIELDS: Final = frozenset({"tagged_latitude", "tagged_longitude"})
 _COPY_FIELDS: Final = frozenset({"blur"})
 """Owned by `photos.derivatives`."""
 
+COMPUTED_FIELDS: Final = INDEX_FIELDS | _PLACE_FIELDS | _COPY_FIELDS
+"""What nobody says of a photo: it is worked out, and can be again."""
+
 
 def image_path(photo: Photo, filename: str) -> str:
     """Store by uuid, never by the name a stranger chose; the suffix follows the content's format."""
@@ -271,7 +274,7 @@ class Photo(models.Model):
             field.name
             for field in self._meta.concrete_fields
             if not (field.primary_key or field.generated or field.attname in deferred)
-            and (field.name not in INDEX_FIELDS | _PLACE_FIELDS | _COPY_FIELDS or field.name in changed)
+            and (field.name not in COMPUTED_FIELDS or field.name in changed)
         }
 
     def _take_new_picture(self) -> set[str]:
