@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "photo in the trash",
-                "verbose_name_plural": "trash",
+                "verbose_name_plural": "photos in the trash",
                 "ordering": ["-deleted_at", "-id"],
             },
         ),

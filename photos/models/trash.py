@@ -32,7 +32,7 @@ class TrashedPhoto(models.Model):
 
     class Meta:
         verbose_name = _("photo in the trash")
-        verbose_name_plural = _("trash")
+        verbose_name_plural = _("photos in the trash")
         ordering = ["-deleted_at", "-id"]
 
     def __str__(self) -> str:
