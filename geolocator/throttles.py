@@ -35,16 +35,17 @@ def parse_rate(rate: str) -> tuple[int, int]:
 
 
 class VisitorThrottle(BaseThrottle):
-    """At most `LOCATE_RATE` questions by one anonymous address; for views with a `throttle_scope`.
+    """At most `LOCATE_RATE` requests by one anonymous address, in each `throttle_scope` that views have.
 
-    Fixed windows: one atomic increment a question, so that processes never count past each other.
+    Reading is counted too: views have a scope where they cost as much as a question. Fixed windows: one atomic
+    increment a request, so that processes never count past each other.
     """
 
     retry_after_s = 0
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         scope = getattr(view, "throttle_scope", None)
-        if scope is None or request.method in {"GET", "HEAD", "OPTIONS"} or request.user.is_authenticated:
+        if scope is None or request.method == "OPTIONS" or request.user.is_authenticated:
             return True
         allowed, period_s = parse_rate(settings.LOCATE_RATE)
         now = time.time()

@@ -18,13 +18,14 @@ class PhotosConfig(AppConfig):
 
     def ready(self) -> None:
         from photos import receivers
-        from photos.services import graphs, indexing, places, vocabulary
+        from photos.services import graphs, indexing, places, trash, vocabulary
         from photos.vision import configuration
 
         receivers.connect()
         indexing.register_reconciler("graphs", graphs.requeue)
         indexing.register_reconciler("places", places.requeue)
         indexing.register_reconciler("vocabularies", vocabulary.requeue)
+        indexing.register_reconciler("emptied from the trash", trash.empty_old)
         configuration.use(vision_configuration)
 
 

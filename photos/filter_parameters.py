@@ -2,7 +2,7 @@
 
     {"bbox": [west, south, east, north], "polygon": [[longitude, latitude], …],
      "circle": [latitude, longitude, radius_m], "tags": […], "tags_any": false, "taken_from": "2020-05-01",
-     "taken_until": "2020-05-31T12:00:00Z", "owner": 7 or "me", "state": "ready", "visibility": "public",
+     "taken_until": "2020-05-31T12:00:00Z", "owner": "me" or 7, "state": "ready", "visibility": "public",
      "has_location": true, "text": "…"}
 
 Areas may also be texts with commas, as in an address. A day alone is meant from its beginning to its end.

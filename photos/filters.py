@@ -24,8 +24,9 @@ MAX_WORDS: Final = 16
 class PhotoFilters:
     """Everything given must hold, each of the first words of `text` and each of the areas too.
 
-    `tags` are names or slugs, all of which a photo needs, or any with `any_tag`; `owner` is a user's id, or "me";
-    `taken_from` and `taken_until` are included.
+    `tags` are names or slugs, all of which a photo needs, or any with `any_tag`; `owner` is "me" or a user's id, which
+    finds nothing for others than that user and curators (`may_name_owner`); `taken_from` and `taken_until` are
+    included.
     """
 
     text: str = ""
@@ -57,6 +58,10 @@ class PhotoFilters:
                 photos = photos.filter(_tagged(tag))
         return photos.filter(self._plain(viewer))
 
+    def may_name_owner(self, viewer: Viewer) -> bool:
+        """Whether `viewer` may have photos told apart by this owner: whose a photo is concerns them and curators."""
+        return self.owner in (None, "me") or is_curator(viewer) or (viewer is not None and viewer.pk == self.owner)
+
     def _plain(self, viewer: Viewer) -> Q:
         owner = (viewer.pk if viewer is not None else None) if self.owner == "me" else self.owner
         wanted = {
@@ -66,8 +71,8 @@ class PhotoFilters:
             "visibility": self.visibility or None,
             "owner_id": owner,
         }
-        if self.owner is not None and owner is None:
-            return Q(pk__in=[])  # a visitor owns nothing
+        if (self.owner is not None and owner is None) or not self.may_name_owner(viewer):
+            return Q(pk__in=[])  # a visitor owns nothing, and another's photos are not to be told apart
         return Q(**{name: value for name, value in wanted.items() if value is not None})
 
 

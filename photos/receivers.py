@@ -11,7 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
-from photos.models import Photo, PhotoState
+from photos.models import Photo, PhotoState, TrashedPhoto
 from photos.services import cleaning, graphs, indexing, places
 
 _CALLS_FOR_INDEXING: Final = {"image", "state"}
@@ -70,7 +70,12 @@ def release_photos(instance: AbstractBaseUser, **_: Any) -> None:
 
 
 def clean_deleted(instance: Photo, **_: Any) -> None:
-    """Delete the files of a deleted photo once that is certain; PostgreSQL cascades to the rest."""
+    """Delete the files of a deleted photo once that is certain; PostgreSQL cascades to the rest.
+
+    One that went into the trash keeps them for as long as it lies there.
+    """
+    if TrashedPhoto.objects.filter(uuid=instance.uuid).exists():
+        return
     transaction.on_commit(
         partial(cleaning.delete_files, instance.uuid, str(instance.image.name), instance.sha256), robust=True
     )

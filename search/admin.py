@@ -42,7 +42,7 @@ class ReadOnly:
 
 @admin.register(SearchRequest)
 class SearchRequestAdmin(ReadOnly, RequestModelAdmin):
-    list_display = ["created_at", "kind", "shown_state", "took", "attempts", "size", "error", "expires_at"]
+    list_display = ["created_at", "kind", "shown_state", "took", "attempts", "size", "trouble", "expires_at"]
     list_filter = ["state", "kind", "created_at"]
     list_per_page = 50
     date_hierarchy = "created_at"
@@ -54,6 +54,7 @@ class SearchRequestAdmin(ReadOnly, RequestModelAdmin):
         "attempts",
         "size",
         "error",
+        "error_detail",
         "timings",
         "created_at",
         "finished_at",
@@ -74,6 +75,10 @@ class SearchRequestAdmin(ReadOnly, RequestModelAdmin):
     @admin.display(description=_("picture"))
     def size(self, request: SearchRequest) -> str:
         return f"{request.width}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{request.height}"
+
+    @admin.display(description=_("error"))
+    def trouble(self, request: SearchRequest) -> str:
+        return request.error_detail or request.error
 
     @admin.display(description=_("timings"))
     def timings(self, request: SearchRequest) -> SafeString:

@@ -14,9 +14,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from photos.models import Photo, Visibility
+from photos.querysets import is_curator
 from photos.vision.errors import ImageRefused
 from search import contributing, requests, sharing
 from search.line import look_at_line
@@ -43,7 +44,7 @@ def _known_key(request: HttpRequest) -> str:
     return str(request.session.get("asked_as") or request.session.session_key or "")
 
 
-@require_GET
+@require_safe
 @never_cache
 def locate_result(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     """Show how far the question has come, or its answer.
@@ -94,7 +95,9 @@ def _answer_context(request: HttpRequest, question: SearchRequest) -> dict[str, 
         "asked": tell_parameters(question.parameters),
         "trail": _trail(request, question),
     }
-    return context if question.state == RequestState.FAILED else {**context, **_tools(request, question)}
+    if question.state == RequestState.FAILED:
+        return {**context, "detail": question.error_detail if is_curator(request.user) else ""}
+    return {**context, **_tools(request, question)}
 
 
 def _trail(request: HttpRequest, question: SearchRequest) -> list[dict[str, str]]:
@@ -153,7 +156,7 @@ def _tag_names(request: HttpRequest) -> list[str]:
     return list(names[:MAX_SUGGESTED_TAGS])
 
 
-@require_GET
+@require_safe
 @cache_control(private=True, max_age=3600)
 def locate_image(request: HttpRequest, identity: uuid.UUID) -> HttpResponseBase:
     """The asker's own picture, upright and without metadata."""
@@ -194,7 +197,7 @@ def locate_share(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     return render(request, "locate/share.html", {"question": question, "share_url": url})
 
 
-@require_GET
+@require_safe
 @never_cache
 def shared_answer(request: HttpRequest, token: str) -> HttpResponse:
     """An answer as anyone with its link may know it."""
@@ -217,7 +220,7 @@ def shared_answer(request: HttpRequest, token: str) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 @cache_control(private=True, max_age=300)
 def shared_image(request: HttpRequest, token: str) -> HttpResponseBase:
     return query_picture(_find_shared(token))

@@ -58,6 +58,7 @@ def investigate_question(
     question: Question, *, viewer: Viewer, picture: Picture | None, limit: int, clock: StageClock
 ) -> Findings:
     """Describe, search and verify; what is found does not depend on what `viewer` may not see."""
+    check_asker(question, viewer=viewer)
     space = choose_space(question.space, viewer=viewer)
     exif = None if picture is None else picture.exif
     photo = _find_photo(question, viewer, picture)
@@ -85,6 +86,17 @@ def investigate_question(
         clock=clock,
     )
     return Findings(tuple(matches), space, exif)
+
+
+def check_asker(question: Question, *, viewer: Viewer) -> None:
+    """Raise `QuestionError` for what others may ask but `viewer` may not."""
+    if question.space:
+        choose_space(question.space, viewer=viewer)
+    if not question.filters.may_name_owner(viewer):
+        raise QuestionError(
+            f'filters.owner: expected "me" or your own id, since whose a photo is concerns its owner and curators; '
+            f"got {question.filters.owner}"
+        )
 
 
 def choose_space(slug: str, *, viewer: Viewer) -> EmbeddingSpace:

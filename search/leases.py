@@ -55,30 +55,35 @@ def note_first(request: SearchRequest, record: dict[str, Any]) -> None:
 
 def finish(request: SearchRequest, record: dict[str, Any]) -> None:
     """Write the answer; raises `RequestLostError`."""
-    _end(request, state=RequestState.DONE, result=record, error="", finished_at=Now())
+    _end(request, state=RequestState.DONE, result=record, error="", error_detail="", finished_at=Now())
 
 
-def fail(request: SearchRequest, reason: str) -> None:
+def fail(request: SearchRequest, reason: str, *, detail: str = "") -> None:
     """End the request without an answer; raises `RequestLostError`."""
-    _end(request, state=RequestState.FAILED, error=reason, finished_at=Now())
+    _end(request, state=RequestState.FAILED, error=reason, error_detail=detail, finished_at=Now())
 
 
-def settle(request: SearchRequest, reason: str, *, permanent: bool) -> None:
-    """Fail for good, or have it tried again while there are attempts left."""
+def settle(request: SearchRequest, reason: str, *, permanent: bool, detail: str = "") -> None:
+    """Fail for good, or have it tried again while there are attempts left; `detail` is for curators alone."""
     try:
         if permanent or request.attempts >= settings.INDEX_ATTEMPTS:
-            fail(request, reason)
+            fail(request, reason, detail=detail)
         else:
-            give_back(request, error=reason)
+            give_back(request, error=reason, detail=detail)
     except RequestLostError as exc:
         logger.info("%s", exc)
 
 
-def give_back(request: SearchRequest, *, error: str = "", count_attempt: bool = True) -> None:
+def give_back(request: SearchRequest, *, error: str = "", detail: str = "", count_attempt: bool = True) -> None:
     """Make an unfinished request pending again."""
-    attempts = request.attempts if count_attempt else max(0, request.attempts - 1)
     _held(request).update(
-        state=RequestState.PENDING, stage="", attempts=attempts, lease_token=None, lease_expires_at=None, error=error
+        state=RequestState.PENDING,
+        stage="",
+        attempts=request.attempts if count_attempt else max(0, request.attempts - 1),
+        lease_token=None,
+        lease_expires_at=None,
+        error=error,
+        error_detail=detail,
     )
 
 

@@ -48,7 +48,8 @@ class SearchRequest(models.Model):
     knows the uuid. `result` holds ids and numbers; what the asker may see is checked again when it is read.
     `first_result` is the same for the whole picture alone, told while the rest is worked out. A refinement names
     its `parent`; whoever knows `share_token` may read the answer; an answer whose picture its owner put into the
-    collection, as `saved_photo`, is kept as long as that photo.
+    collection, as `saved_photo`, is kept as long as that photo. `error` is told to the asker, `error_detail` to
+    curators, who mend what is ours to mend.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -77,6 +78,7 @@ class SearchRequest(models.Model):
     first_result = models.JSONField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
+    error_detail = models.TextField(_("error in detail"), blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(default=default_expiry, db_index=True)

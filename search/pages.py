@@ -13,15 +13,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 from PIL import Image
-from rest_framework.request import Request
 
 from photos.filters import PhotoFilters
 from photos.models import Photo
+from photos.pages.rates import held_to_rate, seconds_to_wait
 from photos.vision.errors import ImageRefused
 from search import examples, requests, services
-from search.api.views import LocateView
+from search.api.views import LocateView, SimilarPhotosView
 from search.models import SearchRequest
 from search.pictures import picture_response
 from search.presentation import present_result
@@ -101,12 +101,8 @@ def _read_upload(request: HttpRequest) -> tuple[Any, str]:
 
 def hold_rate(request: HttpRequest) -> None:
     """Count the question together with those that come by the API."""
-    view, asked = LocateView(), Request(request)
-    asked.user = request.user
-    for throttle in view.get_throttles():
-        if not throttle.allow_request(asked, view):
-            seconds = int(throttle.wait() or 1)
-            raise QuestionRefused(_("So many questions! Try again in %d seconds.") % seconds, status=429)
+    if seconds := seconds_to_wait(request, LocateView.throttle_scope):
+        raise QuestionRefused(_("So many questions! Try again in %d seconds.") % seconds, status=429)
 
 
 def _refuse(request: HttpRequest, detail: str, *, status: int) -> HttpResponse:
@@ -130,7 +126,7 @@ def _ask_page(request: HttpRequest, *, error: str = "", status: int = 200) -> Ht
     return render(request, "locate/ask.html", context, status=status)
 
 
-@require_GET
+@require_safe
 @cache_control(public=True, max_age=86400)
 def example_image(request: HttpRequest, name: str) -> HttpResponseBase:
     try:
@@ -141,7 +137,8 @@ def example_image(request: HttpRequest, name: str) -> HttpResponseBase:
     return picture_response(picture, side=EXAMPLE_SIDE, kind="WEBP", quality=EXAMPLE_QUALITY)
 
 
-@require_GET
+@require_safe
+@held_to_rate(SimilarPhotosView.throttle_scope)
 def photo_similar(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     """The photos most like one of the collection."""
     photo = get_object_or_404(Photo.objects.all().visible_to(request.user), uuid=identity)

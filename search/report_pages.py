@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from photos.errors import NoActiveSpaceError
 from photos.models import EmbeddingSpace
@@ -26,7 +26,7 @@ RISK_DISTANCE: Final = "100"
 SHOWN_TABLES: Final = ("answers", "recall", "tags", "years")
 
 
-@require_GET
+@require_safe
 def accuracy_page(request: HttpRequest) -> HttpResponse:
     """Show the newest report of a space, and another's beside it; without one, how to get it."""
     spaces = accuracy.measured_spaces()
@@ -43,7 +43,7 @@ def accuracy_page(request: HttpRequest) -> HttpResponse:
     return render(request, "accuracy/page.html", context)
 
 
-@require_GET
+@require_safe
 def accuracy_progress(request: HttpRequest) -> HttpResponse:
     """Show how far a run has come; the page loads itself anew when it is done."""
     if not is_curator(request.user):
@@ -71,7 +71,7 @@ def accuracy_measure(request: HttpRequest) -> HttpResponse:
     return redirect("accuracy")
 
 
-@require_GET
+@require_safe
 def accuracy_json(request: HttpRequest) -> HttpResponse:
     """Return the shown reports as JSON: numbers over all photos."""
     reports = _chosen_reports(request, accuracy.measured_spaces())

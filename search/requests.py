@@ -20,13 +20,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from photos import queues
 from photos.errors import CollectionError
 from photos.intake import read_bytes, upload_limits
 from photos.models import EmbeddingSpace
 from photos.querysets import Viewer
-from photos.vision.errors import VisionError
+from photos.vision.errors import ImageRefused, VisionError
 from photos.vision.images import inspect_image
 from search import leases
 from search.answers import conclude
@@ -52,6 +53,11 @@ _POLL_S: Final = (0.02, 0.25)
 """Seconds between two looks at a request that is waited for, at first and at most."""
 
 _PURGED_AT_ONCE: Final = 500
+
+# kept as they stand here, and told in the reader's language
+_MISSING: Final = gettext_noop("The picture's file is missing.")
+_UNABLE: Final = gettext_noop("The site cannot describe pictures at the moment; its curators can see why.")
+_OUR_FAULT: Final = gettext_noop("Something went wrong on our side; it has been logged.")
 
 
 # --- asking ---------------------------------------------------------------------------------------------
@@ -136,7 +142,7 @@ def present(request: SearchRequest, *, viewer: Viewer, limit: int | None = None)
         "url": reverse("locate-result", args=[request.uuid]),
         "state": request.state,
         "stage": request.stage,
-        "error": request.error,
+        "error": request.error and _(request.error),
         **told,
     }
 
@@ -214,12 +220,16 @@ def _settling(request: SearchRequest) -> Iterator[None]:
     except RequestLostError as exc:
         logger.info("%s", exc)
     except FileNotFoundError:
-        leases.settle(request, _("The picture's file is missing."), permanent=True)
-    except (VisionError, CollectionError, SearchError) as exc:
+        leases.settle(request, _MISSING, permanent=True)
+    except (ImageRefused, CollectionError, SearchError) as exc:
         leases.settle(request, str(exc), permanent=exc.permanent)
+    except VisionError as exc:  # of weights and libraries, with paths of this machine
+        logger.warning("request %s: %s", request.uuid, exc)
+        leases.settle(request, _UNABLE, permanent=exc.permanent, detail=str(exc))
     except Exception as exc:
         logger.exception("request %s: attempt %d failed", request.uuid, request.attempts)
-        leases.settle(request, f"{type(exc).__name__}: {exc}".replace("\0", ""), permanent=False)
+        detail = f"{type(exc).__name__}: {exc}".replace("\0", "")
+        leases.settle(request, _OUR_FAULT, permanent=False, detail=detail)
     except BaseException:  # told to end: the attempt was not the picture's fault
         leases.give_back(request, count_attempt=False)
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -101,22 +102,24 @@ class NearDuplicateAdmin(DuplicateModelAdmin):
             return None
         if "confirmed" not in request.POST:
             return self._ask(request, pairs, side)
-        decide = partial(_keep_side, side=side)
+        decide = partial(_keep_side, side=side, by=cast("User", request.user))
         self._say(request, sum(map(decide, pairs.order_by("pk").values_list("pk", flat=True))))
         return None
 
     def _ask(self, request: HttpRequest, pairs: QuerySet[NearDuplicate], side: Side) -> HttpResponse:
         label = gettext("Keep left, delete right") if side == "left" else gettext("Keep right, delete left")
         consequence = ngettext(
-            "%d photo is deleted for good; its fellow takes over the place, date, words and tags that it lacks itself.",
-            "%d photos are deleted for good; their fellows take over the place, date, words and tags they lack.",
+            "%d photo goes to the trash; its fellow takes over the place, date, words and tags that it lacks itself.",
+            "%d photos go to the trash; their fellows take over the place, date, words and tags they lack.",
             pairs.count(),
         )
+        secret = gettext("A private photo tells nothing to one that more people may see.")
+        back = gettext("From the trash they can be put back within %(days)d days; what was taken over stays.")
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": label,
-            "consequence": consequence % pairs.count(),
+            "consequence": f"{consequence % pairs.count()} {secret} {back % {'days': settings.TRASH_DAYS}}",
             "action": f"keep_{side}",
             "action_label": label,
             "chosen": request.POST.getlist("_selected_action"),
@@ -129,12 +132,12 @@ class NearDuplicateAdmin(DuplicateModelAdmin):
         self.message_user(request, words, messages.SUCCESS if count else messages.WARNING)
 
 
-def _keep_side(pair_id: int, *, side: Side) -> bool:
+def _keep_side(pair_id: int, *, side: Side, by: User) -> bool:
     """Decide one pair; False where its photos went with a pair decided before."""
     pair = NearDuplicate.objects.filter(pk=pair_id).first()
     if pair is None:
         return False
-    duplicates.keep_one(pair, kept_id=pair.photo_a_id if side == "left" else pair.photo_b_id)
+    duplicates.keep_one(pair, kept_id=pair.photo_a_id if side == "left" else pair.photo_b_id, by=by)
     return True
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -26,7 +27,7 @@ from photos.admin.panels import photo_panels
 from photos.admin.photo_form import PhotoForm
 from photos.fields import ACCEPTED
 from photos.models import Photo, PhotoTag, Visibility
-from photos.services import collection, editing, indexing
+from photos.services import collection, editing, indexing, trash
 
 SHOWN_TAGS = 4
 EDITED_ON_THE_MAP = "latitude longitude location_accuracy_m bearing_deg"
@@ -155,11 +156,11 @@ class PhotoAdmin(PhotoActions):
         return collection.add_photo(picture, **facts)
 
     def delete_model(self, request: HttpRequest, obj: Photo) -> None:
-        collection.delete_photo(obj)
+        trash.throw_away(obj, by=cast("User", request.user))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> None:
         for photo in queryset:
-            collection.delete_photo(photo)
+            trash.throw_away(photo, by=cast("User", request.user))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -95,6 +95,7 @@ DELETE_PHOTO: dict[str, Any] = {
     "operation_id": "delete_photo",
     "tags": ["photos"],
     "summary": "Remove a photo, its vectors and its files",
+    "description": "For good: it does not go to the curators' trash.",
     "responses": {204: None, **problems(401, 403, 404)},
 }
 STATISTICS: dict[str, Any] = {

@@ -11,6 +11,7 @@ from photos.models.photo import Photo
 from photos.models.proposal import LocationProposal, ProposalSource, ProposalState
 from photos.models.segment import LocalFeatures, Segment
 from photos.models.tag import PhotoTag, SegmentTag, Tag, TagSource
+from photos.models.trash import TrashedPhoto
 
 __all__ = [
     "DescriptionGap",
@@ -33,5 +34,6 @@ __all__ = [
     "SegmentTag",
     "Tag",
     "TagSource",
+    "TrashedPhoto",
     "Visibility",
 ]

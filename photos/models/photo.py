@@ -38,6 +38,9 @@ _COPY_FIELDS: Final = frozenset({"blur"})
 _GRAPH_FIELDS: Final = frozenset({"graph_visibility"})
 """Owned by `photos.vectors` and `photos.services.graphs`."""
 
+COMPUTED_FIELDS: Final = INDEX_FIELDS | _PLACE_FIELDS | _COPY_FIELDS | _GRAPH_FIELDS
+"""What nobody says of a photo: it is worked out, and can be again."""
+
 
 def image_path(photo: Photo, filename: str) -> str:
     """Store by uuid, never by the name a stranger chose; the suffix follows the content's format."""
@@ -288,7 +291,7 @@ class Photo(models.Model):
             field.name
             for field in self._meta.concrete_fields
             if not (field.primary_key or field.generated or field.attname in deferred)
-            and (field.name not in INDEX_FIELDS | _PLACE_FIELDS | _COPY_FIELDS | _GRAPH_FIELDS or field.name in changed)
+            and (field.name not in COMPUTED_FIELDS or field.name in changed)
         }
 
     def _take_new_picture(self) -> set[str]:

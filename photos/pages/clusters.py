@@ -9,7 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from photos.clusters import Cluster, MapView, clusters_of, photos_of
 from photos.models import Photo
@@ -20,7 +20,7 @@ MAX_AGE_S = 30
 DIGITS = 6
 
 
-@require_GET
+@require_safe
 @cache_control(private=True, max_age=MAX_AGE_S)
 def map_clusters(request: HttpRequest) -> JsonResponse:
     """Answer `?view=west,south,east,north&zoom=z` and the gallery's filters; 400 for what is no view.

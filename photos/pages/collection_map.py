@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from photos.clusters import Cluster, MapView, clusters_of, photos_of
 from photos.pages.asking import Asked, read_asked
@@ -17,7 +17,7 @@ WORLD = MapView.of(-180, -90, 180, 90, 3)
 MAX_LISTED = 40
 
 
-@require_GET
+@require_safe
 def collection_map(request: HttpRequest) -> HttpResponse:
     """The map, opened where the photos are; without JavaScript a list of where they are."""
     asked = read_asked(request)

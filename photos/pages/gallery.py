@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from rest_framework.exceptions import ValidationError
 
 from photos.api.pagination import Position, decode_cursor
@@ -23,7 +23,7 @@ from photos.paging import Count, Page, count_up_to, take_before, take_newest
 PAGE_SIZE = 60
 
 
-@require_GET
+@require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
     """A page of photos; htmx gets the cards alone, to put them before or behind those it has."""
     asked = read_asked(request)
@@ -85,7 +85,7 @@ def _links(asked: Asked, page: Page) -> dict[str, str | None]:
     }
 
 
-@require_GET
+@require_safe
 def gallery_tags(request: HttpRequest) -> HttpResponse:
     """The tags to choose from, with their counts: fetched when somebody opens the filter, since counting takes long."""
     asked = read_asked(request)

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from photos.api.presenting import may_edit
 from photos.history import history_of
@@ -35,7 +35,7 @@ class DrawnSegment:
     tags: tuple[str, ...]
 
 
-@require_GET
+@require_safe
 def photo_page(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     """One photo with all that the viewer may know of it, and its neighbours in the gallery it was opened from."""
     photo = get_object_or_404(visible_photos(request), uuid=identity)

@@ -10,7 +10,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotModif
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from photos.api.presenting import may_edit
 from photos.derivatives import CONTENT_TYPES, FORMER_SIZES, SIDES, Format, Size, derivative, digest_of
@@ -25,7 +25,7 @@ FOR_EVER = f"public, max-age={YEAR_S}, s-maxage={PUBLIC_MAX_AGE_S}, immutable"
 """A browser keeps what it has seen; what stands between may not show for long what is not public any more."""
 
 
-@require_GET
+@require_safe
 def photo_copy(request: HttpRequest, identity: uuid.UUID, digest: str, size: str, kind: str) -> HttpResponseBase:
     """A copy under the digest of its content, to be kept; another picture's digest leads to this one's."""
     photo = get_object_or_404(visible_photos(request), uuid=identity)
@@ -38,7 +38,7 @@ def photo_copy(request: HttpRequest, identity: uuid.UUID, digest: str, size: str
     return _send(request, photo, size, kind, cache=cache)
 
 
-@require_GET
+@require_safe
 def photo_image(request: HttpRequest, identity: uuid.UUID, size: str) -> HttpResponseBase:
     """A JPEG at an address that stays when the picture is replaced."""
     photo = get_object_or_404(visible_photos(request), uuid=identity)
@@ -71,7 +71,7 @@ def _to_present_picture(photo: Photo, size: str, kind: str) -> HttpResponseRedir
     return response
 
 
-@require_GET
+@require_safe
 def photo_original(request: HttpRequest, identity: uuid.UUID) -> HttpResponseBase:
     """The file as it came, with its metadata: for its owner and curators only."""
     photo = get_object_or_404(visible_photos(request), uuid=identity)

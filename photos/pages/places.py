@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from photos.clusters import clusters_of
 from photos.facets import tag_counts
@@ -39,7 +39,7 @@ UNDO_S = 3600
 WIKIDATA = "https://www.wikidata.org/wiki/"
 
 
-@require_GET
+@require_safe
 def place_list(request: HttpRequest) -> HttpResponse:
     """All places with how many photos they have, by kind."""
     words = request.GET.get("q", "").strip()[:100]
@@ -58,7 +58,7 @@ def _kind(category: str) -> str:
     return category if category in KINDS else ""
 
 
-@require_GET
+@require_safe
 def place_page(request: HttpRequest, slug: str) -> HttpResponse:
     """One place: its photos, when they were taken, and where on the map."""
     tag = _find_place(request, slug)
@@ -118,7 +118,7 @@ def unfollow_place(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("following")
 
 
-@require_GET
+@require_safe
 @login_required
 def following_page(request: HttpRequest) -> HttpResponse:
     """The places that the user follows, and what is new there."""

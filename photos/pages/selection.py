@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -25,6 +27,7 @@ from photos.api.presenting import as_feature, present_photos
 from photos.errors import InvalidTagError
 from photos.models import Photo
 from photos.pages.asking import MAX_CHOSEN, read_query
+from photos.pages.rates import held_to_rate
 from photos.querysets import is_curator
 from photos.services import bulk
 
@@ -41,7 +44,8 @@ COLUMNS: Final = (
 # --- lists to take along --------------------------------------------------------------------------------
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
+@held_to_rate("lists")
 def download(request: HttpRequest, kind: str) -> HttpResponseBase:
     """The photos that fit the filters (or the chosen ones) as CSV or GeoJSON, with no more than one may know.
 
@@ -127,7 +131,7 @@ def _do(request: HttpRequest, photos: QuerySet[Photo], action: str) -> None:
         return
     words = ngettext("%d photo was changed.", "%d photos were changed.", done["count"])
     if action == "delete":
-        words = ngettext("%d photo was deleted.", "%d photos were deleted.", done["count"])
+        words = ngettext("%d photo is in the trash.", "%d photos are in the trash.", done["count"])
     messages.success(request, words % done["count"])
     if bulk.can_undo(done):
         request.session[UNDO] = done
@@ -147,14 +151,14 @@ _ACTIONS: Final[dict[str, Callable[[HttpRequest, QuerySet[Photo]], dict[str, Any
     "public": lambda _request, photos: bulk.set_visibility(photos, "public"),
     "private": lambda _request, photos: bulk.set_visibility(photos, "private"),
     "reindex": lambda _request, photos: bulk.reindex(photos),
-    "delete": lambda _request, photos: bulk.delete(photos),
+    "delete": lambda request, photos: bulk.delete(photos, by=cast("User", request.user)),
 }
 
 
 def _confirm(request: HttpRequest, photos: QuerySet[Photo]) -> HttpResponse:
     found = list(photos.order_by("-created_at", "-uuid")[:MAX_CHOSEN])
     context = {"section": "gallery", "photos": found, "count": len(found), "next": _way_back(request)}
-    context["ids"] = ",".join(str(photo.uuid) for photo in found)
+    context |= {"ids": ",".join(str(photo.uuid) for photo in found), "days": settings.TRASH_DAYS}
     return render(request, "photos/confirm_delete.html", context)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 
 from photos.models import Photo, PhotoTag, TagSource, Visibility
-from photos.services import editing, indexing
-from photos.services.collection import delete_photo
+from photos.services import editing, indexing, trash
 
 MAX_UNDO: Final = 500
 """Of more photos than this nothing is kept to undo it by."""
@@ -49,22 +49,20 @@ def reindex(photos: QuerySet[Photo]) -> dict[str, Any]:
     return {"count": indexing.reindex(photos)}
 
 
-def delete(photos: QuerySet[Photo]) -> dict[str, Any]:
-    """Delete photos for good."""
-    found = list(photos)
-    for photo in found:
-        delete_photo(photo)
-    return {"count": len(found)}
+def delete(photos: QuerySet[Photo], *, by: AbstractBaseUser) -> dict[str, Any]:
+    """Put photos into the trash; returns what undoes it."""
+    thrown = [trash.throw_away(photo, by=by).pk for photo in photos]
+    return {"count": len(thrown), "trash": thrown}
 
 
 def can_undo(done: dict[str, Any]) -> bool:
-    return bool({"visibility", "tags"} & set(done)) and done["count"] <= MAX_UNDO
+    return bool({"visibility", "tags", "trash"} & set(done)) and done["count"] <= MAX_UNDO
 
 
 @transaction.atomic
 def undo(done: dict[str, Any]) -> int:
-    """Take back what `set_visibility` or `add_tags` did; returns how many photos that changed."""
-    changed = 0
+    """Take back what `set_visibility`, `add_tags` or `delete` did; returns how many photos that changed."""
+    changed = trash.put_all_back(done.get("trash", []))
     for former, ids in done.get("visibility", {}).items():
         changed += editing.update_photos(Photo.objects.filter(pk__in=ids), changes={"visibility": former})
     touched = set()

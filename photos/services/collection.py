@@ -77,7 +77,10 @@ def replace_image(photo: Photo, upload: File[bytes] | bytes) -> Photo:
 
 
 def delete_photo(photo: Photo) -> None:
-    """Delete a photo with everything found in it; its files go when that commits."""
+    """Delete a photo with everything found in it, for good; its files go when that commits.
+
+    What a curator deletes goes by `photos.services.trash.throw_away` instead.
+    """
     with transaction.atomic():
         # a worker that is just writing what it found ends first, or its rows would be missed
         Photo.objects.select_for_update().filter(pk=photo.pk).first()

@@ -19,10 +19,20 @@ from django.utils import timezone
 from psycopg import sql
 
 from photos import vectors
-from photos.models import EmbeddingSpace, LocalFeatures, Photo, PhotoEmbedding, PhotoState, TagSource
+from photos.models import (
+    EmbeddingSpace,
+    LocalFeatures,
+    LocationVisibility,
+    Photo,
+    PhotoEmbedding,
+    PhotoState,
+    TagSource,
+    Visibility,
+)
 from photos.models.duplicate import DuplicateKind, NearDuplicate
 from photos.models.embedding import SpaceState
-from photos.services.collection import delete_photo, set_location
+from photos.services import trash
+from photos.services.collection import set_location
 from photos.services.editing import tag_photos, update_photo
 from photos.vision import types
 from photos.vision.matching.copies import is_same_picture
@@ -207,9 +217,10 @@ def undo_dismissal(pairs: QuerySet[NearDuplicate]) -> int:
 
 
 @transaction.atomic
-def keep_one(pair: NearDuplicate, *, kept_id: int) -> Photo:
-    """Delete the other photo of a pair for good; the kept one first takes over the place, date and words it lacks.
+def keep_one(pair: NearDuplicate, *, kept_id: int, by: AbstractBaseUser) -> Photo:
+    """Put the other photo of a pair into the trash; the kept one first takes over what it lacks itself.
 
+    That is the place, the date, words and a person's tags, as far as nobody learns by it what they might not know.
     Raises `ValueError` for a photo that is not of the pair.
     """
     if kept_id not in {pair.photo_a_id, pair.photo_b_id}:
@@ -217,14 +228,28 @@ def keep_one(pair: NearDuplicate, *, kept_id: int) -> Photo:
     both = Photo.objects.select_for_update().in_bulk([pair.photo_a_id, pair.photo_b_id])
     kept = both.pop(kept_id)
     for other in both.values():
-        _take_over(kept, other)
-        delete_photo(other)
+        if _shows_to_no_more(kept, other):
+            _take_over(kept, other)
+        trash.throw_away(other, by=by)
     return kept
+
+
+def _shows_to_no_more(kept: Photo, other: Photo) -> bool:
+    """Whether everyone who may see `kept` may see `other` as well."""
+    return other.visibility == Visibility.PUBLIC or (
+        kept.visibility == Visibility.PRIVATE and kept.owner_id == other.owner_id
+    )
+
+
+def _may_know_place(kept: Photo, other: Photo) -> bool:
+    """Whether the owner of `kept`, who sees its exact place, may know that of `other`."""
+    return kept.owner_id in (None, other.owner_id) or other.location_visibility == LocationVisibility.EXACT
 
 
 def _take_over(kept: Photo, other: Photo) -> None:
     changes = {name: getattr(other, name) for name in WORDS if not getattr(kept, name) and getattr(other, name)}
-    if kept.latitude is None and other.latitude is not None and other.longitude is not None:
+    placed = kept.latitude is None and _may_know_place(kept, other)
+    if placed and other.latitude is not None and other.longitude is not None:
         changes["location_visibility"] = other.location_visibility
         set_location(
             kept,

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.core.files.storage import default_storage
+from django.db.models import Value
 from django.utils import timezone
 
 from photos import derivatives
-from photos.models import Photo, PhotoState
+from photos.models import Photo, PhotoState, TrashedPhoto
 
 logger = logging.getLogger(__name__)
 
@@ -32,21 +34,30 @@ class SweepReport:
 
 
 def sweep(*, grace: timedelta = GRACE, dry_run: bool = False) -> SweepReport:
-    """Delete files that no photo owns, older than `grace`; mark photos whose file is gone as failed."""
+    """Delete files that no photo owns, in the trash or not, older than `grace`; mark photos whose file is gone."""
     # the rows are read after the files: a photo added meanwhile has its row, or a file too young to go
     stored = set(_files(PICTURES)) | set(_files(derivatives.FOLDER))
     report = SweepReport()
     owned: set[str] = set()
-    for photo in Photo.objects.only("pk", "uuid", "sha256", "image").iterator(chunk_size=2000):
-        picture = str(photo.image.name)
-        owned |= {picture, *derivatives.derivative_names(photo)}
-        if picture not in stored and not default_storage.exists(picture):
-            report.missing.append(photo.pk)
+    for photo_id, uuid, sha256, picture in _owners():
+        owned |= {picture, *derivatives.derivative_names(Photo(uuid=uuid, sha256=sha256))}
+        if photo_id and picture not in stored and not default_storage.exists(picture):
+            report.missing.append(photo_id)
     limit = timezone.now() - grace
     report.orphans = sorted(name for name in stored - owned if _is_older(name, limit))
     if not dry_run:
         _apply(report)
     return report
+
+
+def _owners() -> Iterator[tuple[int, UUID, str, str]]:
+    """Yield id, uuid, digest and picture of all photos, with 0 for an id of those in the trash.
+
+    One statement sees both: a photo that is thrown away or put back meanwhile is in one of them.
+    """
+    photos = Photo.objects.order_by().values_list("pk", "uuid", "sha256", "image")
+    trashed = TrashedPhoto.objects.order_by().values_list(Value(0), "uuid", "sha256", "image")
+    yield from photos.union(trashed, all=True).iterator(chunk_size=2000)
 
 
 def _apply(report: SweepReport) -> None:

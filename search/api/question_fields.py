@@ -30,7 +30,7 @@ FILTERS_SCHEMA: Final = {
         "tags_any": {"type": "boolean", "description": "Any of the tags is enough."},
         "taken_from": {"type": "string", "description": "A day or a moment."},
         "taken_until": {"type": "string", "description": "A day, to its end, or a moment."},
-        "owner": {"type": ["integer", "string"], "description": 'A user\'s id, or "me".'},
+        "owner": {"type": ["integer", "string"], "description": '"me"; for curators any user\'s id.'},
         "state": {"type": "string", "enum": list(PhotoState.values)},
         "visibility": {"type": "string", "enum": list(Visibility.values)},
         "has_location": {"type": "boolean", "description": "Whether the asker may know its place."},

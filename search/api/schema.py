@@ -56,5 +56,5 @@ SIMILAR: dict[str, Any] = {
     "tags": ["photos"],
     "summary": "Which photos are like a photo of the collection?",
     "parameters": [SimilarParameters],
-    "responses": {200: MatchesSerializer, **problems(400, 404)},
+    "responses": {200: MatchesSerializer, **problems(400, 404, 429)},
 }

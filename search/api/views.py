@@ -27,7 +27,7 @@ from search.api.serializers import (
     WaitParameters,
 )
 from search.api.waiting import wait_for_answer
-from search.asking import ask
+from search.asking import ask, check_asker
 from search.errors import QuestionError
 from search.models import RequestKind, RequestState, SearchRequest
 from search.question import MAX_LIMIT, Question
@@ -72,6 +72,10 @@ def ask_at_once(request: Request, question: Question) -> SearchResult:
 
 
 def submit(request: Request, asked: dict[str, Any], kind: RequestKind) -> SearchRequest:
+    try:
+        check_asker(asked["question"], viewer=request.user)
+    except QuestionError as exc:
+        raise ValidationError(str(exc)) from exc
     return requests.submit(
         asked["image"],
         kind=kind,
@@ -130,6 +134,8 @@ class SearchView(UploadView):
 
 
 class SimilarPhotosView(APIView):
+    throttle_scope = "similar"
+
     @extend_schema(**schema.SIMILAR)
     def get(self, request: Request, identity: uuid.UUID) -> Response:
         asked = read(SimilarParameters(data=request.query_params))

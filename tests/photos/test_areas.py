@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -136,7 +136,8 @@ def test_the_owner_the_day_the_state_and_who_may_see(db):
     mine, theirs = new_photo(owner=owner, visibility="private"), new_photo(owner=other, state="pending")
     Photo.objects.bulk_create([mine, theirs])
     cases = {
-        PhotoFilters(owner=other.pk): [theirs],
+        PhotoFilters(owner=other.pk): [],  # another's public photos are not to be told apart
+        PhotoFilters(owner=owner.pk): [mine],
         PhotoFilters(owner="me"): [mine],
         PhotoFilters(visibility="private"): [mine],
         PhotoFilters(state="pending"): [theirs],
@@ -144,4 +145,8 @@ def test_the_owner_the_day_the_state_and_who_may_see(db):
     }
     for filters, expected in cases.items():
         assert list(filters.apply(Photo.objects.order_by("pk"), viewer=owner)) == expected, filters
-    assert not PhotoFilters(owner="me").apply(Photo.objects.all(), viewer=None).exists()
+    for viewer in (None, AnonymousUser()):
+        assert not PhotoFilters(owner="me").apply(Photo.objects.all(), viewer=viewer).exists()
+        assert not PhotoFilters(owner=other.pk).apply(Photo.objects.all(), viewer=viewer).exists()
+    curator = User.objects.create_user("curator", is_staff=True)
+    assert list(PhotoFilters(owner=other.pk).apply(Photo.objects.all(), viewer=curator)) == [theirs]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from photos import jobs
-from photos.models import DuplicateKind, NearDuplicate, Photo
-from photos.services import collection, duplicates
+from photos.models import DuplicateKind, NearDuplicate, Photo, TrashedPhoto
+from photos.services import collection, duplicates, trash
 from tests.photos.pictures import encode, jpeg, textured
 
 pytestmark = pytest.mark.django_db
@@ -157,7 +158,8 @@ def test_curators_see_both_side_by_side(admin_client, pair):
 
 def test_keeping_one_asks_first_and_moves_what_the_kept_one_lacks(admin_client, pair):
     asked = choose(admin_client, pair, "keep_left").content.decode()
-    assert "deleted for good" in asked
+    assert "1 photo goes to the trash" in asked
+    assert "within 30 days" in asked
     assert Photo.objects.count() == 2
     choose(admin_client, pair, "keep_left", confirmed="yes")
     kept = Photo.objects.get()
@@ -168,6 +170,52 @@ def test_keeping_one_asks_first_and_moves_what_the_kept_one_lacks(admin_client, 
 def test_keeping_the_right_one_deletes_the_left_one(admin_client, pair):
     choose(admin_client, pair, "keep_right", confirmed="yes")
     assert Photo.objects.get().pk == pair.photo_b_id
+
+
+def test_what_went_comes_back_and_is_a_duplicate_again(admin_client, pair, index):
+    choose(admin_client, pair, "keep_left", confirmed="yes")
+    trashed = TrashedPhoto.objects.get()
+    index(trash.put_back(trashed.pk))
+    back = Photo.objects.get(uuid=trashed.uuid)
+    assert (back.title, back.latitude, back.state) == ("Other", 41.0, "ready")
+    duplicates.find_duplicates(back.pk)
+    assert NearDuplicate.objects.get(dismissed_at=None).kind == "same-bytes"
+
+
+HIDDEN = {"title": "Home", "tags": ["mother"], "latitude": 41.0, "longitude": -40.0, "description": "We live here"}
+
+
+@pytest.mark.parametrize("kept_owner", [None, "ada"])
+def test_a_private_twin_tells_a_public_photo_nothing(save, owner, kept_owner):
+    kept = save(jpeg(1), owner=User.objects.create_user(f"{kept_owner}-2") if kept_owner else None)
+    save(jpeg(1), owner=owner, visibility="private", **HIDDEN)
+    kept = duplicates.keep_one(NearDuplicate.objects.get(), kept_id=kept.pk, by=owner)
+    kept = Photo.objects.get(pk=kept.pk)
+    assert (kept.title, kept.description, kept.latitude, list(kept.tags.all())) == ("", "", None, [])
+
+
+def test_one_owners_private_photo_tells_anothers_nothing(save, owner):
+    kept = save(jpeg(1), owner=User.objects.create_user("bob"), visibility="private")
+    save(jpeg(1), owner=owner, visibility="private", **HIDDEN)
+    duplicates.keep_one(NearDuplicate.objects.get(), kept_id=kept.pk, by=owner)
+    assert Photo.objects.get().title == ""
+
+
+def test_ones_own_private_photos_tell_each_other_all(save, owner):
+    save(jpeg(1), owner=owner, visibility="private", taken_at=NOON, latitude=41.0, longitude=-40.0)
+    kept = save(jpeg(2), owner=owner, visibility="private", taken_at=NOON, latitude=41.0, longitude=-40.0)
+    Photo.objects.exclude(pk=kept.pk).update(title="Home")
+    duplicates.keep_one(NearDuplicate.objects.get(), kept_id=kept.pk, by=owner)
+    assert Photo.objects.get().title == "Home"
+
+
+@pytest.mark.parametrize(("told", "latitude"), [("exact", 41.0), ("approximate", None), ("hidden", None)])
+def test_a_hidden_place_is_not_told_to_another_owner(save, owner, told, latitude):
+    kept = save(jpeg(1), owner=User.objects.create_user("bob"))
+    save(jpeg(1), owner=owner, location_visibility=told, title="Gate", latitude=41.0, longitude=-40.0)
+    duplicates.keep_one(NearDuplicate.objects.get(), kept_id=kept.pk, by=owner)
+    left = Photo.objects.get()
+    assert (left.title, left.latitude) == ("Gate", latitude)
 
 
 def test_a_dismissal_can_be_undone_in_the_admin(admin_client, pair):

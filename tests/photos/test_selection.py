@@ -59,6 +59,11 @@ class TestDownload:
         assert "Cell" in read(client.post("/photos/photos.csv", {"id": ids}))
         assert "1+1" not in read(client.post("/photos/photos.csv", {"id": ids}))
 
+    def test_a_visitor_takes_so_many(self, client, photos, settings):
+        settings.LOCATE_RATE = "1/day"
+        found = [client.get(f"/photos/photos.{kind}").status_code for kind in ("csv", "geojson")]
+        assert found == [200, 429]
+
     def test_there_is_no_other_kind(self, client):
         assert client.get("/photos/photos.exe").status_code == 404
 
@@ -96,12 +101,24 @@ class TestChange:
 
     def test_deleting_asks_once_more(self, admin_client, photos):
         page = change(admin_client, photos[:2], "delete").content.decode()
-        assert "Delete 2 photos for good?" in page
+        assert "Delete 2 photos?" in page
+        assert "Within 30 days" in page
         assert Photo.objects.count() == 3
         ids = ",".join(str(photo.uuid) for photo in photos[:2])
         assert f'name="id" value="{ids}"' in page or f'value="{photos[1].uuid},{photos[0].uuid}"' in page
         admin_client.post("/photos/change/", {"id": ids, "action": "delete", "confirmed": "yes"})
         assert list(Photo.objects.all()) == [photos[2]]
+
+    def test_deleting_and_back(self, admin_client, photos):
+        before = list(Photo.objects.order_by("uuid").values_list("uuid", "title", "latitude", "visibility", "owner"))
+        page = change(admin_client, photos, "delete", confirmed="yes").content.decode()
+        assert "3 photos are in the trash" in page
+        assert "The last change can be taken back" in page
+        assert Photo.objects.count() == 0
+        admin_client.post("/photos/undo/")
+        after = list(Photo.objects.order_by("uuid").values_list("uuid", "title", "latitude", "visibility", "owner"))
+        assert after == before
+        assert list(Photo.objects.get(uuid=photos[0].uuid).tags.values_list("name", flat=True)) == ["gate"]
 
     @pytest.mark.parametrize(("action", "words"), [("explode", "no such action"), ("", "no such action")])
     def test_there_is_no_other_action(self, admin_client, photos, action, words):

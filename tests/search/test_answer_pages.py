@@ -127,6 +127,17 @@ def test_a_failed_question_is_asked_again_as_it_was(client, question):
     assert SearchRequest.objects.latest("pk").parameters == {"tags": ["gate"]}
 
 
+def test_what_failed_in_detail_is_for_curators(client, question):
+    SearchRequest.objects.update(state="failed", result=None, error="It broke.", error_detail="KeyError: /srv/x")
+    page = page_of(client, question)
+    assert "It broke." in page
+    assert "KeyError" not in page
+    curator = User.objects.create_user("curator", is_staff=True)
+    client.force_login(curator)
+    SearchRequest.objects.update(owner=curator, session_key="")
+    assert "KeyError: /srv/x" in page_of(client, question)
+
+
 def test_nobody_asks_on_from_anothers_question(stranger, question):
     assert stranger.post(address("locate-refine", question)).status_code == 404
     assert SearchRequest.objects.count() == 1

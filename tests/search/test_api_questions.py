@@ -127,3 +127,26 @@ def test_the_schema_names_all_that_may_be_asked():
         described = schema["components"]["schemas"][f"{name}Request"]["properties"]
         assert set(described) == {"image", "cursor", "wait", *_NAMES}
         assert set(described["filters"]["properties"]) == set(_READERS)
+
+
+@pytest.mark.parametrize("address", [SEARCH, LOCATE])
+@pytest.mark.parametrize("by_upload", [False, True])
+def test_whose_a_photo_is_concerns_its_owner_and_curators(visitor, town, address, by_upload):
+    owner, other = User.objects.create_user("owner"), User.objects.create_user("other")
+    curator = User.objects.create_user("curator", is_staff=True)
+    Photo.objects.filter(pk=town.gate[0].pk).update(owner=owner)
+
+    def ask(viewer):
+        visitor.force_authenticate(viewer)
+        if by_upload:
+            asked = {"image": upload(picture_of(1, 5)), "filters": json.dumps({"owner": owner.pk}), "wait": "0"}
+            return visitor.post(address, asked).status_code
+        return visitor.post(address, {"filters": {"owner": owner.pk}}, format="json").status_code
+
+    assert [ask(None), ask(other)] == [400, 400]
+    assert {ask(owner), ask(curator)} <= {200, 202}
+
+
+def test_a_stranger_is_told_why_the_owner_cannot_be_asked_for(visitor, town):
+    told = visitor.post(SEARCH, {"filters": {"owner": 7}}, format="json").json()["detail"]
+    assert told.startswith('filters.owner: expected "me" or your own id')

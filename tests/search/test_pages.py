@@ -12,6 +12,7 @@ from django.urls import reverse
 from PIL import Image
 
 from photos.models import Photo
+from photos.services import collection
 from photos.services.spaces import ensure_default_space
 from search import requests
 from search.models import RequestState, SearchRequest
@@ -145,3 +146,24 @@ def test_the_number_of_placed_photos_counts_no_hidden_place(client, town):
     Photo.objects.filter(pk=town.gate[0].pk).update(location_visibility="hidden")
     Photo.objects.filter(pk=town.tower[0].pk).update(visibility="private")
     assert "2 placed photos" in client.get("/").content.decode()
+
+
+def test_similar_photos_are_not_had_without_end(client, settings):
+    settings.LOCATE_RATE = "1/day"
+    photo = collection.add_photo(jpeg(1))
+    page, api = reverse("photo-similar", args=[photo.uuid]), reverse("api-similar", args=[photo.uuid])
+    assert client.get(page).status_code == 200
+    refused = client.get(page)
+    assert (refused.status_code, int(refused["Retry-After"]) > 0) == (429, True)
+    assert "A moment, please" in refused.content.decode()
+    part = client.get(page, headers={"hx-request": "true"})
+    assert (part.status_code, "<html" in part.content.decode()) == (429, False)
+    assert client.get(api).status_code == 429
+    assert client.get(photo.get_absolute_url()).status_code == 200, "to browse is free"
+    assert client.post("/", {"image": picture()}, headers=SCRIPT).status_code == 201, "questions count for themselves"
+
+
+def test_users_have_similar_photos_as_often_as_they_like(admin_client, settings):
+    settings.LOCATE_RATE = "1/day"
+    page = reverse("photo-similar", args=[collection.add_photo(jpeg(1)).uuid])
+    assert [admin_client.get(page).status_code for _ in range(3)] == [200] * 3

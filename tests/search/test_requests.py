@@ -11,10 +11,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django.utils.translation import override
 
 from photos.models import LocationVisibility, Photo, Visibility
 from photos.services.indexing import reconcile
-from photos.vision.errors import ImageRefused
+from photos.vision.errors import ImageRefused, WeightsCorruptError
 from search import asking, leases, requests
 from search.errors import RequestLostError
 from search.jobs import run_request
@@ -158,8 +159,22 @@ def test_an_error_is_tried_again_and_then_told(asked, settings, monkeypatch):
         asked.refresh_from_db()
         states.append(asked.state)
     assert states == ["pending"] * (settings.INDEX_ATTEMPTS - 1) + ["failed"]
-    assert asked.error == "RuntimeError: the encoder stumbled"
+    assert asked.error_detail == "RuntimeError: the encoder stumbled"
+    assert read(asked)["error"] == "Something went wrong on our side; it has been logged."
     assert not run_request(asked.pk)
+
+
+def test_what_a_model_lacks_is_told_to_curators_alone(asked, monkeypatch):
+    def lack(*_args, **_options):
+        raise WeightsCorruptError("/srv/models/clip.pt is not the file that was pinned")
+
+    monkeypatch.setattr(requests, "investigate_question", lack)
+    run_request(asked.pk)
+    assert "/srv" not in json.dumps(read(asked))
+    assert read(asked)["error"].startswith("The site cannot describe pictures")
+    with override("tr"):
+        assert read(asked)["error"].startswith("Site şu anda")
+    assert asked.error_detail == "/srv/models/clip.pt is not the file that was pinned"
 
 
 def test_a_stopped_worker_does_not_cost_an_attempt(asked, monkeypatch):
