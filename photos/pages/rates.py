@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
@@ -41,7 +41,7 @@ def held_to_rate(scope: str) -> Callable[[View[P]], View[P]]:
             seconds = seconds_to_wait(request, scope)
             return _refuse(request, seconds) if seconds else view(request, *args, **kwargs)
 
-        return held
+        return cast("View[P]", held)
 
     return decorate
 

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from photos.models import Photo, PhotoState, PhotoTag, Tag, TagSource
+from photos.models import Photo, PhotoState, PhotoTag, Tag, TagSource, TrashedPhoto
 from photos.services import collection
 from photos.services.tagging import get_or_create_tag, set_automatic_tags
 from tests.photos.pictures import jpeg, placed_jpeg
@@ -295,12 +295,13 @@ def test_it_refuses_a_picture_with_its_reason(client, add, content, why):
     assert Photo.objects.count() == 1
 
 
-def test_it_deletes_a_photo_with_its_file(client, add, django_capture_on_commit_callbacks):
+def test_what_it_deletes_keeps_its_file_in_the_trash(client, add, django_capture_on_commit_callbacks):
     photo = add(1)
     with django_capture_on_commit_callbacks(execute=True):
         client.post(reverse("admin:photos_photo_delete", args=[photo.pk]), {"post": "yes"})
     assert not Photo.objects.exists()
-    assert not photo.image.storage.exists(photo.image.name)
+    assert TrashedPhoto.objects.get().uuid == photo.uuid
+    assert photo.image.storage.exists(photo.image.name)
 
 
 # --- actions ----------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def test_the_migration_splits_what_there_is(space):
     }
     assert Photo.objects.get(pk=private).graph_visibility == "private"
     query = units(3, seed=private)[0]
-    for graph, pk in {"public": public, "private": private}.items():
+    for graph, pk in zip(vectors.GRAPHS, (public, private), strict=True):
         statement = vectors.nearest_photos_sql(space, query=QUERY, limit=2, graph=graph)
         assert [row[0] for row in fetch(statement, query)] == [pk]
 

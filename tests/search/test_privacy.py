@@ -158,7 +158,7 @@ def test_private_photos_change_nothing_that_the_indexes_find(crowd):
     stranger = User.objects.create_user("stranger")
     for query, former in zip(queries, before, strict=True):
         assert ask(query, space) == ask(query, space, stranger) == former
-        exact = brute_force(query, *stored, WEIGHTS)
+        exact = brute_force(query, stored[0], stored[1], WEIGHTS)
         expected = [exact[public[one.photo_id]] for one in former]
         assert [one.similarity for one in former] == pytest.approx(expected, abs=1e-5)
 
