@@ -190,9 +190,12 @@ def _form(
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """The ids of photos to compare in any case, the graphs in which to look for others, and what staff set."""
+    """The ids of photos to compare in any case, the graphs in which to look for others, and what staff set.
 
-    few: list[int]
+    The ids go back as PostgreSQL wrote them, `{1,2,3}`: to read and write hundreds would cost more than comparing them.
+    """
+
+    few: str
     graphs: tuple[Graph, ...]
     weights: Weights | None
 
@@ -208,9 +211,11 @@ def _look_ahead(form: Form, parameters: Mapping[str, Any], filters: Filters, vie
     ((ids, is_few, chosen),) = _fetch(build_count(sized), given, prepare=sized.is_recurring)
     weights = Weights(*chosen) if chosen else None
     if is_few:
-        return _Reach(ids or [], (), weights)
+        return _Reach(ids or "{}", (), weights)
     own = _own_private(filters, viewer)
-    return _Reach([], vectors.GRAPHS, weights) if own is None else _Reach(own, ("public",), weights)
+    if own is None:
+        return _Reach("{}", vectors.GRAPHS, weights)
+    return _Reach(f"{{{','.join(map(str, own))}}}", ("public",), weights)
 
 
 def _own_private(filters: Filters, viewer: Viewer) -> list[int] | None:

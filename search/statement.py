@@ -62,7 +62,7 @@ class Form:
 
 @lru_cache(maxsize=256)
 def build_count(form: Form) -> sql.SQL:
-    """Return the statement that tells the ids of the photos where they are few, whether they are, and the weights.
+    """Return the statement that tells the ids of the photos, as text, where they are few, if so, and the weights.
 
     What is few depends on how many there are in the graphs. The weights are those that staff set last.
     """
@@ -190,7 +190,7 @@ allowed AS MATERIALIZED (
 counted AS MATERIALIZED (
     SELECT NOT are_many AND (SELECT count(*) FROM allowed) <= few AS is_few FROM sized
 )
-SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted)), is_few, (
+SELECT (SELECT array_agg(id) FROM allowed WHERE (SELECT is_few FROM counted))::text, is_few, (
     SELECT ARRAY[whole, segments, tags] FROM search_rankingweights
     WHERE space_id = {space} ORDER BY set_at DESC, id DESC LIMIT 1
 )
