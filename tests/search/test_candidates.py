@@ -233,11 +233,17 @@ def test_a_distinctive_segment_weighs_more_and_the_match_says_so(space):
     assert plain[0].similarity == pytest.approx(plain[1].similarity)
 
 
+def views(places, seed):
+    """Ten views (10 N, ..., D) of each of the places (N, ..., D)."""
+    spread = np.random.default_rng(seed).normal(size=(10, *places.shape)) * 0.08
+    return unit(np.repeat(places, 10, axis=0) + spread.swapaxes(0, 1).reshape(-1, *places.shape[1:]))
+
+
 @pytest.fixture
 def large_space(monkeypatch):
-    """2,000 photos with two segments each, every tenth tagged by its title, where 20 count as few."""
+    """2,000 photos of 200 places with two segments each, every 40th of one owner, where 20 count as few."""
     space = make_space()
-    wholes, segments = random_units(2000, 4), random_units(4000, 5).reshape(2000, 2, DIMENSIONS)
+    wholes, segments = views(random_units(200, 4), 5), views(random_units(400, 6).reshape(200, 2, DIMENSIONS), 7)
     photos = add_photos(space, wholes, segments=segments, visibility="public")
     Photo.objects.filter(pk__in=[photo.pk for photo in photos[::40]]).update(owner=User.objects.create_user("few"))
     analyze()
@@ -247,8 +253,7 @@ def large_space(monkeypatch):
 
 def test_large_spaces_are_searched_by_their_indexes(large_space):
     space, photos, wholes, segments = large_space
-    asked = random_units(3, 6)
-    query = make_query(asked[0], asked[1:])
+    query = make_query(wholes[70] + wholes[77], segments[70] + segments[77])
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     plan = explain(query, space=space, viewer=None, limit=10)
@@ -256,7 +261,7 @@ def test_large_spaces_are_searched_by_their_indexes(large_space):
     assert f"photos_segmentembedding_{space.pk}_hnsw" in plan
     expected = brute_force(query, wholes, segments, Weights(0.4, 0.6))
     best = {photos[index].pk for index in np.argsort(-expected)[:10]}
-    assert len(best & set(found(query, space))) >= 7  # sixteen signs have many ties
+    assert len(best & set(found(query, space))) >= 9
 
 
 def test_few_of_many_are_found_exactly_before_any_index(large_space):
