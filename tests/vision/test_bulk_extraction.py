@@ -296,7 +296,7 @@ def test_other_settings_need_another_folder(tars, tmp_path, capsys):
     recipe = Recipe(batch=2)
     jobs = plan(Input(tars), tmp_path / "new", recipe)
     with pytest.raises(Cut):
-        run_jobs(jobs, recipe, CuttingEngine(recipe, 1))
+        run_jobs(jobs, recipe, CuttingEngine(recipe, 2))
     assert extract(tars, tmp_path / "new") == 1
     assert "was made with recipe" in capsys.readouterr().err
 
