@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, cast
@@ -15,7 +15,9 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, cast
 from photos.vision import configuration, registry
 from photos.vision.errors import ImageRefused, UnknownModelError, VisionError
 from photos.vision.images import read_image
+from photos.vision.interchange.coco_json import SegmentedPicture, write_coco
 from photos.vision.interchange.soir_files import ObjectMasks, encode_row_major, write_captions
+from photos.vision.masks import segment_of
 from photos.vision.segmenters.owlv2_weights import SAM_OF
 from photos.vision.types import Image
 
@@ -53,9 +55,10 @@ def mask_folder(
 ) -> MaskingReport:
     """Find the objects of each picture of `folder` and write them to the file `out`, by their paths in the folder.
 
-    Pictures that the journal holds are left; one that cannot be read is reported and tried again the next time.
-    `limit` is of objects in a picture, the surest; `max_side` reduces pictures, and with them boxes and masks; 0 is
-    none. Raises `VisionError` for missing models, and for a journal of other settings.
+    The file is SoIR's, or COCO's where its name ends with `.json`. Pictures that the journal holds are left; one that
+    cannot be read is reported and tried again the next time. `limit` is of objects in a picture, the surest; `max_side`
+    reduces pictures, and with them boxes and masks; 0 is none. Raises `VisionError` for missing models, and for a
+    journal of other settings.
     """
     if segmenter not in SEGMENTERS:
         raise UnknownModelError(f"{segmenter!r} finds no objects with boxes; use one of {', '.join(SEGMENTERS)}")
@@ -79,9 +82,23 @@ def mask_folder(
         journal.add(name, _as_soir(finder.find_objects(pixels, limit=limit), pixels))
         report.masked += 1
         tell("masked")
-    write_captions(out, journal.found)
+    _write(out, journal.found)
     report.objects = sum(len(one.masks_rle) for one in journal.found.values())
     return report
+
+
+def _write(out: Path, found: Mapping[str, ObjectMasks]) -> None:
+    if out.suffix == ".json":
+        write_coco(out, (_as_coco(name, objects) for name, objects in found.items()))
+    else:
+        write_captions(out, found)
+
+
+def _as_coco(name: str, objects: ObjectMasks) -> SegmentedPicture:
+    """Return the same with boxes that fit the masks, and how sure the detection was as their score."""
+    width, height = objects.size or (0, 0)
+    pairs = zip(objects.masks(), objects.scores, strict=True)
+    return SegmentedPicture(name, width, height, tuple(segment_of(mask, predicted_iou=score) for mask, score in pairs))
 
 
 def _as_soir(found: Sequence[Any], pixels: Image) -> ObjectMasks:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import pickle  # only its error is used
 import queue
 import shutil
+import struct
 import threading
 import urllib.error
 import urllib.parse
@@ -32,6 +34,12 @@ if TYPE_CHECKING:
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the bytes that are there and those there will be (0 where not known)."""
+
+UNREADABLE: Final = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError),
+    *(pickle.UnpicklingError, struct.error),
+)
+"""What torch raises for a file that is not its own, or that holds more than plain values: anything, it seems."""
 
 TIMEOUT_S: Final = 10.0
 _BLOCK: Final = 1 << 20
@@ -123,8 +131,6 @@ def load_state(path: Path) -> dict[str, Tensor]:
 
     Raises `WeightsCorruptError` for a file that is none of them or holds more than tensors and plain values.
     """
-    import pickle
-
     import torch
 
     try:
@@ -136,13 +142,13 @@ def load_state(path: Path) -> dict[str, Tensor]:
             archive = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
             return dict(archive.state_dict())
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, _safetensors_error()) as exc:
+    except (*UNREADABLE, _safetensors_error()) as exc:
         raise WeightsCorruptError(f"{path} is no file of plain weights: {exc}") from exc
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict):
         raise WeightsCorruptError(f"{path} holds a {type(found).__name__}, not named weights")
-    return {name.removeprefix("module."): one for name, one in found.items() if isinstance(one, torch.Tensor)}
+    return {str(name).removeprefix("module."): one for name, one in found.items() if isinstance(one, torch.Tensor)}
 
 
 def _safetensors_error() -> type[Exception]:

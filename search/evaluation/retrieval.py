@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from photos.vision.types import Box
 from search.evaluation import metrics
+from search.evaluation.errors import EvaluationError
 
 DEFAULT_KS: Final = (1, 5, 10)
 
@@ -96,10 +97,11 @@ def rank(similarities: Mapping[str, float]) -> Ranking:
 def judge(query: Query, ranking: Ranking) -> tuple[list[bool], NDArray[np.float64]]:
     """Return for each place, junk taken out, whether it is relevant, and its similarity.
 
-    Raises `ValueError` for a ranking with an id twice.
+    Raises `EvaluationError` for a ranking with an id twice.
     """
     if len(set(ranking.ids)) != len(ranking.ids):
-        raise ValueError(f"the ranking of {query.id} has an id more than once")
+        twice = next(one for place, one in enumerate(ranking.ids) if one in ranking.ids[:place])
+        raise EvaluationError(f"the ranking of {query.id} has {twice} more than once")
     kept = [place for place, one in enumerate(ranking.ids) if one not in query.junk]
     return [ranking.ids[place] in query.relevant for place in kept], ranking.similarities[kept]
 
@@ -109,7 +111,7 @@ def evaluate(
 ) -> RetrievalReport:
     """Return mAP@k as ILIAS defines it, the oracle and R@k for each `k`, and mAP over all relevant items.
 
-    Queries without a ranking are told, not counted; mAP@k of the first `k` comes first. Raises `ValueError`.
+    Queries without a ranking are told, not counted; mAP@k of the first `k` comes first. Raises `EvaluationError`.
     """
     results, unanswered, pointless = [], [], []
     for query in queries:

@@ -60,7 +60,10 @@ class ThresholdSweep:
 
 
 def to_queries(anns: Mapping[str, Annotation]) -> list[Query]:
-    """Return the queries of `anns.pt`; relevant are the gallery's pictures that show the query's instance."""
+    """Return the queries of `anns.pt`; relevant are the gallery's pictures that show an instance of the query's.
+
+    Raises `EvaluationError` for a query without one.
+    """
     showing: dict[int | str, set[str]] = {}
     for name, found in anns.items():
         if not found.is_query:
@@ -113,10 +116,13 @@ def sweep_thresholds(
 
 
 def _query(name: str, found: Annotation, answers: Mapping[int | str, frozenset[str]]) -> Query:
-    instance = found.instances[0]
+    if not found.instances:
+        raise EvaluationError(f"the query {name} shows no instance")
     boxes = tuple(Box(round(x1), round(y1), round(x2 - x1), round(y2 - y1)) for x1, y1, x2, y2 in found.boxes)
     groups = {"set": found.subset} if found.subset else {}
-    return Query(name, answers.get(instance, frozenset()), boxes=boxes, instance=str(instance), groups=groups)
+    relevant = frozenset[str]().union(*(answers.get(one, frozenset()) for one in found.instances))
+    asked_for = " ".join(map(str, found.instances))
+    return Query(name, relevant, boxes=boxes, instance=asked_for, groups=groups)
 
 
 def _result(query: Query, ranking: Ranking, ks: Sequence[int]) -> QueryResult:

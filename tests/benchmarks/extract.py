@@ -34,7 +34,7 @@ from photos.vision.bulk.planning import Input, plan
 from photos.vision.bulk.ray_engine import RayEngine, RayPlace
 from photos.vision.bulk.recipe import Recipe
 from photos.vision.bulk.resizing import Resizing
-from photos.vision.bulk.sources import Entry, list_tars
+from photos.vision.bulk.sources import Entry, find_tars, list_tars
 from photos.vision.bulk.stage import available_cpus
 from photos.vision.describe import describe_image
 from photos.vision.encoders.crops import View
@@ -96,7 +96,7 @@ def make(folder: Path, name: str, recipe: Recipe, engine: Any, *, limit: int = 0
 
 def measure_local(folder: Path) -> dict[str, Any]:
     """Whole pictures: ours in batches, read ahead, against one after the other through torch."""
-    entries = list_tars(sorted((folder / "tars").glob("*.tar"))).entries
+    entries = list_tars(find_tars(folder / "tars")).entries
     visual: Any = load_clip(CLIP).visual
     engine = LocalEngine(RECIPE)
     make(folder, "warm", RECIPE, engine, limit=2)

@@ -106,7 +106,7 @@ def test_junk_is_taken_out_of_the_ranking():
 
 def test_a_ranking_with_an_id_twice_is_refused():
     ranking = retrieval.Ranking(("a", "a"), np.array([0.9, 0.8]))
-    with pytest.raises(ValueError, match="more than once"):
+    with pytest.raises(EvaluationError, match="has a more than once"):
         retrieval.judge(Query("q", frozenset("a")), ranking)
 
 

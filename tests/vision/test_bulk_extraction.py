@@ -22,7 +22,7 @@ from photos.vision.bulk.local_engine import LocalEngine
 from photos.vision.bulk.local_files import iterate_local_features
 from photos.vision.bulk.planning import Input, plan
 from photos.vision.bulk.recipe import Recipe
-from photos.vision.bulk.sources import list_tars, read_ids
+from photos.vision.bulk.sources import find_tars, list_tars, read_ids
 from photos.vision.bulk.stage import cut_windows
 from photos.vision.errors import VisionError
 from photos.vision.images import read_image
@@ -249,7 +249,7 @@ def test_killed_twice_it_gives_the_same_bytes(tmp_path):
 
 
 def test_windows_keep_their_places(tars):
-    entries = list_tars(sorted(tars.glob("*.tar"))).entries
+    entries = list_tars(find_tars(tars)).entries
     whole = list(cut_windows(entries, 5, done=set()))
     assert [len(one.entries) for one in whole] == [5, 5, 5, 3]
     left = list(cut_windows(entries, 5, done={entries[0].id, *(one.id for one in entries[5:10])}))
@@ -261,7 +261,7 @@ def test_a_broken_tar_gives_what_it_has(tmp_path):
     tar = write_tar(tmp_path / "00000.tar", {f"{index}.jpg": jpeg(index, size=(96, 64)) for index in range(4)})
     with tar.open("r+b") as file:
         file.truncate(tar.stat().st_size // 2)
-    listing = list_tars([tar])
+    listing = list_tars(find_tars(tar))
     assert 1 <= len(listing.entries) <= 3
     assert [(one[0], one[2]) for one in listing.refused] == [("00000.tar", "broken-tar")]
     assert extract(tar, tmp_path / "out") == 0
@@ -272,7 +272,7 @@ def test_two_pictures_of_one_key_are_told(tmp_path):
     tar = write_tar(
         tmp_path / "0.tar", {"a.jpg": jpeg(1), "a.png": jpeg(2), "b/a.seg.jpg": jpeg(3), "b/a.jpg": jpeg(4)}
     )
-    listing = list_tars([tar])
+    listing = list_tars(find_tars(tar))
     assert [one.id for one in listing.entries] == ["0.tar/a", "0.tar/b/a"]
     assert [(one[0], one[2]) for one in listing.refused] == [("0.tar/a", "twice")]
 
@@ -296,7 +296,7 @@ def test_other_settings_need_another_folder(tars, tmp_path, capsys):
     recipe = Recipe(batch=2)
     jobs = plan(Input(tars), tmp_path / "new", recipe)
     with pytest.raises(Cut):
-        run_jobs(jobs, recipe, CuttingEngine(recipe, 1))
+        run_jobs(jobs, recipe, CuttingEngine(recipe, 2))
     assert extract(tars, tmp_path / "new") == 1
     assert "was made with recipe" in capsys.readouterr().err
 

@@ -9,7 +9,9 @@ from PIL import Image
 from photos.vision import registry
 from photos.vision.__main__ import main
 from photos.vision.errors import UnknownModelError
+from photos.vision.interchange.coco_json import read_coco
 from photos.vision.interchange.soir_files import read_captions
+from photos.vision.masks import box_of
 from photos.vision.object_masks import mask_folder
 from photos.vision.segmenters.owlv2_weights import WEIGHTS
 from photos.vision.segmenters.sam_weights import WEIGHTS as SAM_WEIGHTS
@@ -60,6 +62,20 @@ def test_it_works(pictures, tmp_path, capsys):
             assert 0 <= top < bottom <= HEIGHT
             assert mask.shape == (HEIGHT, WIDTH)
             assert mask.any()
+
+
+def test_the_same_objects_as_cocos_instances(pictures, tmp_path):
+    assert main(["masks", str(pictures), str(tmp_path / "captions.pt"), "--limit", "2"]) == 0
+    assert main(["masks", str(pictures), str(tmp_path / "instances.json"), "--limit", "2"]) == 0
+    expected = read_captions(tmp_path / "captions.pt")
+    found = read_coco(tmp_path / "instances.json")
+    assert [(one.name, one.width, one.height) for one in found] == [(name, WIDTH, HEIGHT) for name in expected]
+    for one in found:
+        objects = expected[one.name]
+        assert tuple(segment.predicted_iou for segment in one.segments) == objects.scores
+        for segment, mask in zip(one.segments, objects.masks(), strict=True):
+            np.testing.assert_array_equal(segment.mask, mask)
+            assert segment.box == box_of(mask)
 
 
 def test_it_goes_on_where_it_was_killed(pictures, tmp_path, capsys):

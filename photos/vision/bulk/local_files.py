@@ -21,7 +21,7 @@ from photos.vision.errors import InterchangeError, MissingDependencyError
 from photos.vision.interchange.ilias_hdf5 import escape_id
 from photos.vision.interchange.whole_files import whole_file
 
-_ROWS: Final = "rows.jsonl"
+ROWS_NAME: Final = "rows.jsonl"
 _VECTORS: Final = "vectors.bin"
 _PLACES: Final = "places.bin"
 _PLACE_BYTES: Final = 8
@@ -46,7 +46,7 @@ class LocalFeatureWriter:
         self._rows: dict[str, tuple[int, int]] = {}
         self._count = 0
         self._recover()
-        self._files = {name: (self.folder / name).open("ab") for name in (_VECTORS, _PLACES, _ROWS)}
+        self._files = {name: (self.folder / name).open("ab") for name in (_VECTORS, _PLACES, ROWS_NAME)}
 
     @property
     def ids(self) -> list[str]:
@@ -67,8 +67,8 @@ class LocalFeatureWriter:
             self._rows[one] = (self._count, count)
             self._count += count
             lines.append(json.dumps([one, count, dimensions]) + "\n")
-        self._files[_ROWS].write("".join(lines).encode("ascii"))
-        for name in (_VECTORS, _PLACES, _ROWS):
+        self._files[ROWS_NAME].write("".join(lines).encode("ascii"))
+        for name in (_VECTORS, _PLACES, ROWS_NAME):
             self._files[name].flush()
             os.fsync(self._files[name].fileno())
 
@@ -110,11 +110,11 @@ class LocalFeatureWriter:
         return np.memmap(self.folder / name, dtype=dtype, mode="r", shape=(self._count, columns))
 
     def _recover(self) -> None:
-        for name in (_VECTORS, _PLACES, _ROWS):
+        for name in (_VECTORS, _PLACES, ROWS_NAME):
             (self.folder / name).touch()
         vector_bytes, end = (self.folder / _VECTORS).stat().st_size, 0
         place_bytes = (self.folder / _PLACES).stat().st_size
-        with (self.folder / _ROWS).open("rb") as file:
+        with (self.folder / ROWS_NAME).open("rb") as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
@@ -124,7 +124,7 @@ class LocalFeatureWriter:
                     break
                 self._rows[one], self._count, self.dimensions = (self._count, count), after, dimensions
                 end += len(line)
-        os.truncate(self.folder / _ROWS, end)
+        os.truncate(self.folder / ROWS_NAME, end)
         os.truncate(self.folder / _VECTORS, self._count * (self.dimensions or 0) * self.dtype.itemsize)
         os.truncate(self.folder / _PLACES, self._count * _PLACE_BYTES)
 

@@ -15,6 +15,7 @@ from photos.vision.bulk.recipe import Recipe
 from photos.vision.bulk.sources import (
     Entry,
     Listing,
+    Tar,
     find_tars,
     list_folder,
     list_selected,
@@ -22,6 +23,7 @@ from photos.vision.bulk.sources import (
     list_texts,
     read_ids,
 )
+from photos.vision.bulk.stores import Place
 from photos.vision.errors import VisionError
 
 PARTITIONS: Final = ("image_queries", "positives", "distractors", "text_queries")
@@ -30,14 +32,14 @@ FORMATS: Final = ("hdf5", "parquet")
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Which pictures: `place` is a folder of pictures or tars, or one tar.
+    """Which pictures: `place` is a folder of pictures or tars, or one tar; of tars also the URL of an object store.
 
     `partition` names one of ILIAS's: pictures with "quer" or "pos" in their paths, the tars of distractors, or the
     texts `T*.txt`. `selected_ids` is a file of ids, the first column of a CSV; `tars_per_file` tars go into one file,
     from the tar number `start_tar`, `total_tars` of them (0: all); `limit` pictures into each (0: all).
     """
 
-    place: Path
+    place: Place
     partition: str = ""
     selected_ids: Path | None = None
     start_tar: int = 0
@@ -48,7 +50,9 @@ class Input:
     def __post_init__(self) -> None:
         if self.partition and self.partition not in PARTITIONS:
             raise VisionError(f"unknown partition {self.partition!r}; use one of {', '.join(PARTITIONS)}")
-        if not self.place.exists():
+        if isinstance(self.place, str) and self.partition not in {"", "distractors"}:
+            raise VisionError(f"{self.place}: object stores hold tars; {self.partition} are read from a folder")
+        if isinstance(self.place, Path) and not self.place.exists():
             raise VisionError(f"{self.place} is not there; name a folder of pictures or of tars, or a .tar file")
         if self.tars_per_file < 1 or self.limit < 0 or self.start_tar < 0 or self.total_tars < 0:
             raise VisionError("tars per file must be at least 1; first tar, number of tars and limit at least 0")
@@ -60,6 +64,8 @@ class Input:
 
     @property
     def has_tars(self) -> bool:
+        if isinstance(self.place, str):
+            return True
         if self.partition:
             return self.partition == "distractors"
         return self.place.is_file() or (not any(list_folder(self.place).entries) and any(self.place.glob("*.tar")))
@@ -73,9 +79,12 @@ def plan(asked: Input, out: Path, recipe: Recipe, *, format: str = "hdf5", dtype
     stem = "_".join(filter(None, ["features", asked.partition]))
     if asked.has_tars:
         return _plan_tars(asked, out / stem, format, how)
+    if asked.start_tar or asked.total_tars:
+        raise VisionError(f"{asked.place} is no place of tars; leave --start-tar and --total-tars out")
     listing = cache(_lister(asked))
     if not listing().entries:
-        raise VisionError(f"there is nothing to describe in {asked.place}{_of(asked.partition)}")
+        told = "".join(f"; {what}" for _id, what, _code in listing().refused[:1])
+        raise VisionError(f"there is nothing to describe in {asked.place}{_of(asked.partition)}{told}")
     return [job_of(out / f"{stem}.{format}", listing(), how)]
 
 
@@ -100,26 +109,27 @@ def _plan_tars(asked: Input, stem: Path, suffix: str, how: dict[str, Any]) -> li
     jobs = []
     for start in range(0, len(tars), asked.tars_per_file):
         some = tars[start : start + asked.tars_per_file]
-        sizes = {tar.name: tar.stat().st_size for tar in some}
+        sizes = {tar.name: tar.size for tar in some}
         path = stem.with_name(f"{stem.name}_{(asked.start_tar + start) // asked.tars_per_file:05d}.{suffix}")
         jobs.append(Job(path, _tar_lister(some, selected), {**how, "input": sizes}, size=sum(sizes.values())))
     return jobs
 
 
-def _tar_lister(tars: Sequence[Path], selected: Sequence[str] | None) -> Callable[[], Listing]:
+def _tar_lister(tars: Sequence[Tar], selected: Sequence[str] | None) -> Callable[[], Listing]:
     wanted = None if selected is None else frozenset(selected)
     return lambda: list_tars(tars, selected=wanted)
 
 
 def _lister(asked: Input) -> Callable[[], Listing]:
-    if not asked.place.is_dir():
-        raise VisionError(f"{asked.place} is not a folder")
-    if asked.partition == "text_queries":
-        return lambda: list_texts(asked.place)
+    folder = Path(asked.place)
+    if not folder.is_dir():
+        raise VisionError(f"{folder} is not a folder")
     if asked.selected_ids:
         ids = read_ids(asked.selected_ids)
-        return lambda: list_selected(asked.place, ids)
-    return lambda: list_folder(asked.place, partition=asked.partition)
+        return lambda: list_selected(folder, ids)
+    if asked.partition == "text_queries":
+        return lambda: list_texts(folder)
+    return lambda: list_folder(folder, partition=asked.partition)
 
 
 def _digest(entries: Sequence[Entry]) -> str:

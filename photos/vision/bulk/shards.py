@@ -18,7 +18,7 @@ from photos.vision.bulk import local_files
 from photos.vision.bulk.sources import Entry
 from photos.vision.bulk.stage import Described, Refusal
 from photos.vision.errors import VisionError
-from photos.vision.interchange import feature_files
+from photos.vision.interchange import feature_files, feature_journal
 from photos.vision.interchange.whole_files import whole_file
 
 _REFUSED: Final = "refused.jsonl"
@@ -101,7 +101,8 @@ class Shard:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             asked = self._folder / _ASKED
-            if not asked.exists():
+            if not _holds_rows(self._folder):
+                _empty(self._folder)
                 _write_json(asked, self._asked)
             check_asked(asked, self._asked, self.path)
             _remove_unfinished(self.path)
@@ -112,6 +113,18 @@ class Shard:
             lock.close()
             raise
         return lock
+
+
+def _holds_rows(folder: Path) -> bool:
+    """Say whether a former run described anything: until then another recipe, or a corrected one, may take over."""
+    told = [folder / name for name in (feature_journal.IDS_NAME, local_files.ROWS_NAME)]
+    return any(path.exists() and path.stat().st_size for path in told)
+
+
+def _empty(folder: Path) -> None:
+    for left in folder.iterdir():
+        if left.name != _LOCK:
+            left.unlink()
 
 
 def _remove_unfinished(path: Path) -> None:
@@ -132,13 +145,24 @@ def is_finished(path: Path, asked: Mapping[str, Any]) -> bool:
 
 def check_asked(facts: Path, asked: Mapping[str, Any], path: Path) -> None:
     """Compare what is asked with what a file was made with; raises `OtherSettingsError` naming the difference."""
-    known = json.loads(facts.read_text(encoding="utf-8"))
+    try:
+        known = dict(json.loads(facts.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as exc:
+        raise OtherSettingsError(f"{facts} does not tell how {path} was made; remove both to make it anew") from exc
     wanted = json.loads(json.dumps(asked))
-    if other := [name for name in wanted if known.get(name) != wanted[name]]:
-        name = other[0]
-        raise OtherSettingsError(
-            f"{path} was made with {name} {known.get(name)!r}, not {wanted[name]!r}; name another folder, or remove it"
-        )
+    if difference := _difference(known, wanted):
+        raise OtherSettingsError(f"{path} was made with {difference}; name another folder, or remove it")
+
+
+def _difference(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return the first of `wanted` that differs, as `recipe model 'a', not 'b'`; nothing where none does."""
+    for name, value in wanted.items():
+        other = known.get(name)
+        if other == value:
+            continue
+        inner = _difference(other, value) if isinstance(other, dict) and isinstance(value, dict) else ""
+        return f"{name} {inner}" if inner else f"{name} {other!r}, not {value!r}"
+    return ""
 
 
 def errors_path(path: Path) -> Path:

@@ -1,19 +1,21 @@
 """Where pictures and texts come from: folders, lists of ids, tar files; each entry is a place in a file.
 
-Nothing is unpacked: a picture in a tar is read where it lies. Tars are named as WebDataset does it: `00000.tar` with
-`key.jpg` in it holds the picture `00000.tar/key`.
+Nothing is unpacked: a picture in a tar is read where it lies, on a disk or in an object store. Tars are named as
+WebDataset does it: `00000.tar` with `key.jpg` in it holds the picture `00000.tar/key`.
 """
 
 from __future__ import annotations
 
-import csv
 import tarfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from photos.vision.bulk.stores import Place, list_files, open_file, read_part
 from photos.vision.errors import VisionError
+from photos.vision.interchange.ilias_hdf5 import unescape_id
+from photos.vision.interchange.lists import read_rows
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif"})
 
@@ -23,7 +25,7 @@ _WORDS: Final = {"image_queries": "quer", "positives": "pos"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture or text by its id: `size` bytes at `offset` of the file at `path`, or all of it."""
+    """A picture or text by its id: `size` bytes at `offset` of the file at `path`, which may be a URL, or all of it."""
 
     id: str
     path: str
@@ -31,11 +33,18 @@ class Entry:
     size: int = -1
 
     def read(self, limit: int) -> bytes:
-        """Return its bytes, at most `limit` + 1 of them; raises `OSError`."""
+        """Return its bytes, at most `limit` + 1 of them; raises `OSError`, and `StoreError` where a store fails."""
         most = limit + 1
-        with Path(self.path).open("rb") as file:
-            file.seek(self.offset)
-            return file.read(most if self.size < 0 else min(self.size, most))
+        return read_part(self.path, self.offset, most if self.size < 0 else min(self.size, most))
+
+
+@dataclass(frozen=True, slots=True)
+class Tar:
+    """A tar file: its own name, its path or URL, and its size in bytes."""
+
+    name: str
+    path: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +74,27 @@ def list_texts(folder: Path) -> Listing:
 
 
 def list_selected(folder: Path, ids: Sequence[str]) -> Listing:
-    """List the pictures of these ids, in their order; one that is not there is told as refused."""
+    """List the pictures or texts of these ids, in their order; one that is not there is told as refused.
+
+    Ids may be spelled as files of features spell them.
+    """
     entries: list[Entry] = []
     refused: list[tuple[str, str, str]] = []
     for one in dict.fromkeys(ids):
-        path = folder / one
-        if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+        places = (folder / one, folder / unescape_id(one))
+        path = next((path for path in places if path.is_file()), None)
+        if path is not None and path.resolve().is_relative_to(folder.resolve()):
             entries.append(Entry(one, str(path)))
         else:
             refused.append((one, f"There is no file {one} in {folder}.", "missing"))
     return Listing(entries, refused)
 
 
-def list_tars(tars: Sequence[Path], *, selected: Collection[str] | None = None) -> Listing:
-    """List the pictures of tars, in their order in them; `selected` are ids, or keys without the tar's name."""
+def list_tars(tars: Sequence[Tar], *, selected: Collection[str] | None = None) -> Listing:
+    """List the pictures of tars, in their order in them; `selected` are ids, or keys without the tar's name.
+
+    An id of one of these tars that is not in it is told as refused; a key alone may be in any other.
+    """
     listing = Listing([], [])
     for tar in tars:
         known: set[str] = set()
@@ -93,41 +109,55 @@ def list_tars(tars: Sequence[Path], *, selected: Collection[str] | None = None) 
                     listing.entries.append(entry)
         except tarfile.TarError as exc:
             last = listing.entries[-1].id if known else "none"
-            told = f"{tar} is no whole tar file ({exc}); the last picture found is {last}."
+            told = f"{tar.path} is no whole tar file ({exc}); the last picture found is {last}."
             listing.refused.append((tar.name, told, "broken-tar"))
+    listing.refused.extend(_missing(tars, selected or (), {one.id for one in listing.entries}))
     return listing
 
 
-def find_tars(place: Path) -> list[Path]:
+def find_tars(place: Place) -> list[Tar]:
     """Return a tar file itself, or the tars of a folder, sorted by name; raises `VisionError` for packed ones."""
-    found = [one for one in ([place] if place.is_file() else sorted(place.glob("*.tar"))) if one.suffix == ".tar"]
+    if isinstance(place, str):
+        found = [Tar(*one) for one in list_files(place, ".tar")]
+    else:
+        paths = [place] if place.is_file() else sorted(place.glob("*.tar"))
+        found = [Tar(one.name, str(one), one.stat().st_size) for one in paths if one.suffix == ".tar"]
     if not found:
         raise VisionError(f"{place} is or holds no .tar file; a packed one (.tar.gz) must be unpacked to .tar first")
     return found
 
 
 def read_ids(path: Path) -> list[str]:
-    """Return the first column of a CSV file, or the lines of a plain list; empty lines do not count."""
-    with path.open(encoding="utf-8", newline="") as file:
-        ids = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
+    """Return the first column of a CSV file, or the lines of a plain list, gzipped or not; empty ones do not count.
+
+    Raises `InterchangeError` for another file, and `VisionError` for one without ids.
+    """
+    ids = [row[0] for row in read_rows(path) if row[0]]
     if not ids:
         raise VisionError(f"{path} names no ids; the first column of each line is one")
     return ids
 
 
-def _iterate_tar(tar: Path) -> Iterator[tuple[str, Entry]]:
-    with tarfile.open(tar, "r:") as archive:
-        length = tar.stat().st_size
+def _missing(tars: Sequence[Tar], selected: Collection[str], found: set[str]) -> Iterator[tuple[str, str, str]]:
+    named = {tar.name for tar in tars}
+    for one in selected:
+        tar, slash, key = one.partition("/")
+        if slash and tar in named and one not in found:
+            yield one, f"There is no picture {key} in {tar}; a key is the picture's name without its suffix.", "missing"
+
+
+def _iterate_tar(tar: Tar) -> Iterator[tuple[str, Entry]]:
+    with open_file(tar.path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # or a tar of millions fills the memory
             folder, _slash, name = member.name.removeprefix("./").rpartition("/")
             stem, _dot, suffix = name.partition(".")
             if not member.isfile() or not stem or f".{suffix.lower()}" not in SUFFIXES:
                 continue
-            if member.offset_data + member.size > length:
+            if member.offset_data + member.size > tar.size:
                 raise tarfile.ReadError("unexpected end of data")
             key = f"{folder}/{stem}" if folder else stem
-            yield key, Entry(f"{tar.name}/{key}", str(tar), member.offset_data, member.size)
+            yield key, Entry(f"{tar.name}/{key}", tar.path, member.offset_data, member.size)
 
 
 def _is_open(path: Path, folder: Path) -> bool:

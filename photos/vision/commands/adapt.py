@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +15,8 @@ from photos.vision.adaptation import write_layer
 from photos.vision.adaptation_training import Epoch, TrainingSettings, train_layer
 from photos.vision.errors import VisionError
 from photos.vision.interchange import feature_files
+from photos.vision.interchange.ilias_hdf5 import unescape_id
+from photos.vision.interchange.lists import read_rows
 
 HELP: Final = "train a linear layer on features with labels; it makes a space of its own"
 
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out.suffix != ".safetensors":
         raise VisionError(f"--out {options.out}: layers are written as .safetensors")
     labels = read_labels(options.labels)
-    ids, rows = feature_files.read_features(options.features)
+    ids, rows = feature_files.read_features(options.features, unescape=True)
     known = np.array([one in labels for one in ids], dtype=np.bool_)
     if not known.any():
         raise VisionError(f"none of the {len(ids)} features is labelled in {options.labels}")
@@ -57,13 +58,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_labels(path: Path) -> dict[str, int]:
-    """Return a number for each id's class, which is its label, in its domain where one is told."""
+    """Return a number for each id's class, which is its label, in its domain where one is told.
+
+    Ids are as they were before a file of features spelled them in ASCII.
+    """
     classes: dict[tuple[str, ...], int] = {}
     labels: dict[str, int] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if row and len(row) not in {2, 3}:
-                raise VisionError(f"{path}, line {number}: expected id,label or id,label,domain, got {','.join(row)!r}")
-            if row:
-                labels[row[0].strip()] = classes.setdefault(tuple(part.strip() for part in row[1:]), len(classes))
+    for row in read_rows(path):
+        if len(row) not in {2, 3}:
+            raise VisionError(f"{path}: expected lines of id,label or id,label,domain, got {','.join(row)!r}")
+        labels[unescape_id(row[0])] = classes.setdefault(tuple(row[1:]), len(classes))
     return labels

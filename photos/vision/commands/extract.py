@@ -16,18 +16,27 @@ from photos.vision import configuration
 from photos.vision.bulk.command_line import ENGINES, STOPPED, add_feature_arguments, recipe_of, run_features
 from photos.vision.bulk.planning import PARTITIONS, Input, plan
 from photos.vision.bulk.sources import find_pictures
+from photos.vision.bulk.stores import Place, to_place
 from photos.vision.errors import VisionError
 from photos.vision.extraction import ERRORS_NAME, ExtractionReport, ExtractionSettings, extract_folder
 
 HELP: Final = "describe pictures into files; may be stopped and started again at any picture"
 _OWN: Final = {field.name for field in fields(ExtractionSettings)}
-_JSON: Final = ("encoder", "segmenter", "batch")
+_JSON: Final = ("encoder", "segmenter", "batch", "max_side")
 """Options that are settings of the files of JSON."""
+
+_OF_JSON: Final = ("encoder", "segmenter")
+_OF_FEATURES: Final = (
+    *("framework", "model", "weights", "fetch", "pooling", "transform", "resolution", "min_size", "scales"),
+    *("multiscale", "local", "window", "dtype", "limit", "strict", "partition", "selected_ids", "start_tar"),
+    "total_tars",
+)
+"""Options that only one of the two kinds of files has."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "input", type=Path, metavar="INPUT", help="a folder of pictures or of .tar files, or a .tar file"
+        "input", type=to_place, metavar="INPUT", help="a folder of pictures or of .tar files, a .tar file, or s3://..."
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder of results; what is there is not done again")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, by the names of these options")
@@ -50,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     given = _read_file(options.config) if options.config else {}
     if wants_features(options, given):
         return _run_features(options, given)
-    if not options.input.is_dir():
+    if not Path(options.input).is_dir():
         raise VisionError(f"{options.input} is not a folder")
     settings, found = read_settings(options)
     former = configuration.use(lambda: found)
@@ -61,12 +70,31 @@ def run(options: argparse.Namespace) -> int:
 
 
 def wants_features(options: argparse.Namespace, given: dict[str, Any]) -> bool:
-    """Say whether files of features are asked for: by the format, else by any option that files of JSON lack."""
+    """Say whether files of features are asked for: by the format, else by any option that files of JSON lack.
+
+    Raises `VisionError` for an option of the one where files of the other kind are made: it would do nothing.
+    """
     chosen = options.format or given.get("format")
-    if chosen:
-        return bool(chosen != "json")
-    asked = (options.framework, options.partition, options.selected_ids, options.local, options.engine == "ray")
-    return any(asked) or "framework" in given or (options.input.exists() and Input(options.input).has_tars)
+    of_json, of_features = (
+        [name for name in names if getattr(options, name) or name in given] for names in (_OF_JSON, _OF_FEATURES)
+    )
+    if "ray" in {options.engine, given.get("engine")}:
+        of_features.append("engine")
+    asked = bool(of_features) or _has_tars(options.input)
+    features = chosen != "json" if chosen else asked
+    if features and of_json:
+        raise VisionError(f"{_option(of_json[0])} is for files of JSON; for features name --framework and --model")
+    if not features and of_features:
+        raise VisionError(f"{_option(of_features[0])} is for files of features; leave it out, or --format json")
+    return features
+
+
+def _has_tars(place: Place) -> bool:
+    return isinstance(place, str) or (place.exists() and Input(place).has_tars)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def read_settings(options: argparse.Namespace) -> tuple[ExtractionSettings, configuration.Configuration]:
@@ -134,6 +162,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _extract(folder: Path, out: Path, settings: ExtractionSettings) -> int:
     pictures = find_pictures(folder)
+    if not pictures:
+        raise VisionError(f"there is nothing to describe in {folder}")
     began = time.monotonic()
     with tqdm(total=len(pictures), unit="picture", desc="Describing", disable=None) as bar:
         counts = {"described": 0, "skipped": 0, "refused": 0}

@@ -1,4 +1,4 @@
-"""`masks FOLDER OUT`: the objects of a folder's pictures as SoIR's `captions.pt`."""
+"""`masks FOLDER OUT`: the objects of a folder's pictures as SoIR's `captions.pt`, or as COCO's instances."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _NAME: Final = "captions.pt"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the file to write, or the folder for a captions.pt")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="the file to write, .pt or .json (COCO), or the folder for a captions.pt"
+    )
     parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, choices=SEGMENTERS, help="default: %(default)s")
     parser.add_argument("--prompts", metavar="WORD,WORD", help="what to look for; default: objects of any kind")
     parser.add_argument("--limit", type=int, default=0, help="at most so many objects of a picture, the surest")
@@ -45,8 +47,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _mask(options: argparse.Namespace) -> int:
-    out = options.out if options.out.suffix == ".pt" else options.out / _NAME
+    out = options.out if options.out.suffix in {".pt", ".json"} else options.out / _NAME
     pictures = find_pictures(options.folder)
+    if not pictures:
+        raise VisionError(f"there are no pictures in {options.folder}")
     with tqdm(total=len(pictures), unit="picture", desc="Finding objects", disable=None) as bar:
         try:
             report = mask_folder(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,21 +26,18 @@ class SegmentedPicture:
     segments: tuple[SegmentMask, ...]
 
 
-def write_coco(path: Path, pictures: Sequence[SegmentedPicture]) -> None:
-    """Write the pictures and segments, numbered from 1; `score` is the predicted IoU, as detectors report it."""
-    annotations = [
-        _annotation(segment, picture_id)
-        for picture_id, picture in enumerate(pictures, start=1)
-        for segment in picture.segments
-    ]
-    found = {
-        "images": [
-            {"id": number, "file_name": one.name, "width": one.width, "height": one.height}
-            for number, one in enumerate(pictures, start=1)
-        ],
-        "annotations": [{"id": number} | one for number, one in enumerate(annotations, start=1)],
-        "categories": [CATEGORY],
-    }
+def write_coco(path: Path, pictures: Iterable[SegmentedPicture]) -> None:
+    """Write the pictures and segments, numbered from 1; `score` is the predicted IoU, as detectors report it.
+
+    One picture's masks are in memory at a time, if `pictures` makes them so.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, one in enumerate(pictures, start=1):
+        images.append({"id": number, "file_name": one.name, "width": one.width, "height": one.height})
+        for segment in one.segments:
+            annotations.append({"id": len(annotations) + 1} | _annotation(segment, number))
+    found = {"images": images, "annotations": annotations, "categories": [CATEGORY]}
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(found, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 

@@ -66,8 +66,16 @@ def _empty_index(faiss: Any, factory: str, sources: Sequence[Path], dimensions: 
     except RuntimeError as exc:
         raise InterchangeError(f"FAISS knows no index {factory!r} for {dimensions} dimensions") from exc
     if not index.is_trained:
-        index.train(_sample(sources))
+        _train(index, _sample(sources), factory)
     return index
+
+
+def _train(index: Any, rows: Any, factory: str) -> None:
+    try:
+        index.train(rows)
+    except RuntimeError as exc:
+        why = str(exc).rpartition("failed: ")[2].strip()
+        raise InterchangeError(f"FAISS cannot train {factory!r} on {len(rows)} rows: {why}") from exc
 
 
 def _sample(sources: Sequence[Path]) -> Any:

@@ -46,9 +46,9 @@ def iterate_features(
             )
 
 
-def read_features(paths: Path | Iterable[Path]) -> tuple[list[str], NDArray[np.float32]]:
-    """Return the ids and (N, D) float32 features of a file or several, all in memory."""
-    parts = list(iterate_features(paths))
+def read_features(paths: Path | Iterable[Path], *, unescape: bool = False) -> tuple[list[str], NDArray[np.float32]]:
+    """Return the ids and (N, D) float32 features of a file or several, all in memory; see `iterate_features`."""
+    parts = list(iterate_features(paths, unescape=unescape))
     if not parts:
         return [], np.zeros((0, 0), np.float32)
     return [one for ids, _ in parts for one in ids], np.concatenate([rows for _, rows in parts]).astype(np.float32)

@@ -26,7 +26,7 @@ from photos.vision.interchange.whole_files import whole_file
 ROWS_AT_ONCE: Final = 16_384
 DTYPES: Final = ("float16", "float32")
 
-_IDS: Final = "ids.jsonl"
+IDS_NAME: Final = "ids.jsonl"
 _VECTORS: Final = "vectors.bin"
 _HEAD: Final = "head.json"
 
@@ -50,7 +50,7 @@ class FeatureJournal(ABC):
         self.ids: list[str] = []
         self.dimensions = self._read_dimensions()
         self._recover()
-        self._id_file = (self.folder / _IDS).open("ab")
+        self._id_file = (self.folder / IDS_NAME).open("ab")
         self._vector_file = (self.folder / _VECTORS).open("ab")
 
     def append(self, ids: Sequence[str], vectors: ArrayLike) -> None:
@@ -73,6 +73,7 @@ class FeatureJournal(ABC):
         """Make the file of all rows and forget the folder; returns its path.
 
         The rows stand as they came, or sorted by their ids, or in the `order` given, which must name each once.
+        Raises `InterchangeError` for an id that came twice: no ranking could tell its rows apart.
         """
         self.close()
         places = self._places(order, sort=sort)
@@ -101,11 +102,14 @@ class FeatureJournal(ABC):
         self.close()
 
     def _places(self, order: Sequence[str] | None, *, sort: bool) -> NDArray[np.int64]:
+        known = {one: place for place, one in enumerate(self.ids)}
+        if len(known) != len(self.ids):
+            twice = next(one for place, one in enumerate(self.ids) if known[one] != place)
+            raise InterchangeError(f"{twice} comes more than once; remove {self.folder} and give each id once")
         if order is None:
             places = sorted(range(len(self.ids)), key=self.ids.__getitem__) if sort else range(len(self.ids))
             return np.asarray(places, dtype=np.int64)
-        known = {one: place for place, one in enumerate(self.ids)}
-        if len(known) != len(self.ids) or set(order) != set(known) or len(order) != len(known):
+        if set(order) != set(known) or len(order) != len(known):
             raise InterchangeError(f"the order names {len(set(order))} ids, the rows have {len(known)} different ones")
         return np.asarray([known[one] for one in order], dtype=np.int64)
 
@@ -137,7 +141,7 @@ class FeatureJournal(ABC):
 
     def _recover(self) -> None:
         """Read what a former run left and cut off what it was writing when it ended."""
-        vectors, names = self.folder / _VECTORS, self.folder / _IDS
+        vectors, names = self.folder / _VECTORS, self.folder / IDS_NAME
         vectors.touch()
         names.touch()
         width = (self.dimensions or 0) * self.dtype.itemsize

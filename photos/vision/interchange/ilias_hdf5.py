@@ -47,9 +47,15 @@ def escape_id(name: str) -> str:
 
 
 def unescape_id(text: str) -> str:
-    """Return the id that `escape_id` spelled so (a name that held `#U` and four digits itself comes out changed)."""
+    """Return the id that `escape_id` spelled so (a name that held `#U` and four digits itself comes out changed).
+
+    One that it cannot have spelled comes out as it is.
+    """
     plain = text.replace("\\'", "'").replace("\\\\", "\\")
-    plain = plain.encode("ascii").decode("unicode-escape") if "\\" in plain else plain
+    try:
+        plain = plain.encode("ascii").decode("unicode-escape") if "\\" in plain else plain
+    except UnicodeError:
+        return text
     return _CODE.sub(lambda found: chr(int(found[1], 16)), plain)
 
 
@@ -90,7 +96,7 @@ def iterate_features(path: Path, *, rows: int = ROWS_AT_ONCE) -> Iterator[tuple[
         index, features = file["index"], file["features"]
         for start in range(0, len(index), rows):
             names = index[start : start + rows]
-            yield [_text(one) for one in names], features[start : start + rows]
+            yield [_text(one, path) for one in names], features[start : start + rows]
 
 
 def feature_shape(path: Path) -> tuple[int, int]:
@@ -106,7 +112,10 @@ def _opened(path: Path) -> Any:
         raise InterchangeError(f"there is no file {path}")
     if not h5py.is_hdf5(path):
         raise InterchangeError(f"{path} is no HDF5 file")
-    file = h5py.File(path, "r")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as exc:
+        raise InterchangeError(f"{path} is broken: {exc}") from exc
     if complaint := _complaint(file):
         file.close()
         raise InterchangeError(f"{path} holds no features: {complaint}")
@@ -117,13 +126,21 @@ def _complaint(file: Any) -> str:
     if missing := {"index", "features"} - set(file):
         return f"it has no {' and no '.join(sorted(missing))}, but {', '.join(sorted(file)) or 'nothing'}"
     index, features = file["index"], file["features"]
-    if features.ndim != 2 or len(features) != len(index):
-        return f"{len(index)} ids and features of shape {features.shape}"
+    if not hasattr(index, "shape") or not hasattr(features, "shape"):
+        return "its index and features are groups, not datasets"
+    if index.ndim != 1 or features.ndim != 2 or len(features) != len(index):
+        return f"an index of shape {index.shape} and features of shape {features.shape}"
+    if features.dtype.kind not in "fiu":
+        return f"features of type {features.dtype} are no numbers"
     return ""
 
 
-def _text(name: Any) -> str:
-    return name.decode("ascii") if isinstance(name, bytes) else str(name)
+def _text(name: Any, path: Path) -> str:
+    """Return an id; others than ILIAS may have written it in UTF-8."""
+    try:
+        return name.decode("utf-8") if isinstance(name, bytes) else str(name)
+    except UnicodeDecodeError as exc:
+        raise InterchangeError(f"{path}: the id {name!r} is neither ASCII nor UTF-8") from exc
 
 
 def _h5py() -> Any:

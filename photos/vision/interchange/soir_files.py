@@ -9,7 +9,6 @@ anything that is in them, and written in plain types.
 
 from __future__ import annotations
 
-import pickle  # only its error is used
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from photos.vision.errors import InterchangeError, MissingDependencyError
 from photos.vision.interchange.plain_arrays import MAKERS, to_values
 from photos.vision.interchange.whole_files import whole_file
 from photos.vision.masks import Mask
+from photos.vision.weights import UNREADABLE
 
 RunLengths: TypeAlias = dict[str, list[int]]
 Corners: TypeAlias = tuple[float, float, float, float]
@@ -201,7 +201,7 @@ def _load(path: Path) -> dict[str, Mapping[str, Any]]:
     try:
         with torch.serialization.safe_globals([(make, name) for name, make in MAKERS.items()]):
             found = to_values(torch.load(path, map_location="cpu", weights_only=True))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as exc:
+    except UNREADABLE as exc:
         raise InterchangeError(f"{path} holds more than plain dictionaries, numbers and arrays, or is broken") from exc
     if not isinstance(found, dict) or not all(isinstance(one, Mapping) for one in found.values()):
         raise InterchangeError(f"{path} holds no dictionary of pictures")

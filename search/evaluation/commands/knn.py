@@ -11,8 +11,8 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from photos.vision.interchange import feature_files
+from photos.vision.interchange.lists import read_rows
 from search.evaluation import arguments
-from search.evaluation.datasets.folders import read_rows
 from search.evaluation.errors import EvaluationError
 from search.evaluation.knn import Rows, search_exact, search_expanded
 from search.evaluation.similarities import SUFFIXES, write_neighbours

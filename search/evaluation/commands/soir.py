@@ -10,6 +10,8 @@ from typing import Final
 
 from photos.vision.interchange.soir_files import read_anns
 from search.evaluation import arguments, retrieval
+from search.evaluation.datasets.names import translate
+from search.evaluation.retrieval import Dataset
 from search.evaluation.similarities import read_rankings
 from search.evaluation.soir import ThresholdSweep, evaluate_soir, sweep_thresholds, to_queries
 
@@ -22,8 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    queries = to_queries(read_anns(options.anns))
-    rankings = read_rankings(options.similarities)
+    anns = read_anns(options.anns)
+    queries = to_queries(anns)
+    gallery = tuple(name for name, found in anns.items() if not found.is_query)
+    rankings = translate(read_rankings(options.similarities), Dataset("SoIR", tuple(queries), gallery, Path, Path))
     report = evaluate_soir(queries, rankings, ks=options.k)
     sweep = sweep_thresholds(queries, rankings)
     told = asdict(sweep) | {"area": sweep.area, "soir_area": sweep.soir_area, "mean_precision": sweep.mean_precision}

@@ -1,10 +1,8 @@
-"""What the readers share: saying what is missing where, boxes, and lists in text files."""
+"""What the readers share: saying what is missing where, and boxes."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from photos.vision.types import Box
@@ -24,18 +22,6 @@ def find_first(paths: Sequence[Path], *, dataset: str, what: str) -> Path:
         if path.exists():
             return path
     raise EvaluationError(f"{dataset} is not here: expected {what} at {' or '.join(map(str, paths))}")
-
-
-def read_rows(path: Path) -> Iterator[list[str]]:
-    """Yield the rows of a file of comma-separated values, gzipped or not, leaving empty lines out."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", encoding="utf-8", newline="") as file:
-            for row in csv.reader(file):
-                if row:
-                    yield [field.strip() for field in row]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as exc:
-        raise EvaluationError(f"{path} cannot be read: {exc}") from exc
 
 
 def to_box(sides: Sequence[object], *, where: object) -> Box:

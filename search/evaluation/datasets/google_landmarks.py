@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from search.evaluation.datasets.folders import find_first, read_rows
+from photos.vision.interchange.lists import read_rows
+from search.evaluation.datasets.folders import find_first
 from search.evaluation.errors import EvaluationError
 from search.evaluation.retrieval import Dataset, Query
 

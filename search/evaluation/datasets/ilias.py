@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from search.evaluation.datasets.folders import find_first, read_rows, to_box
+from photos.vision.interchange.lists import read_rows
+from search.evaluation.datasets.folders import find_first, to_box
 from search.evaluation.errors import EvaluationError
 from search.evaluation.retrieval import Dataset, Query
 
