@@ -195,7 +195,7 @@ class _Runner:
             viewer=viewer_of(report.audience),
             prior=read_prior(report.space.slug),
             gallery=load_gallery(report.space, report.audience),
-            fellows=load_fellows(),
+            fellows=load_fellows(report.audience),
             absent_m=report.settings["absent_m"],
         )
 
