@@ -5,7 +5,8 @@
      "taken_until": "2020-05-31T12:00:00Z", "owner": 7 or "me", "state": "ready", "visibility": "public",
      "has_location": true, "text": "…"}
 
-Areas may also be texts with commas, as in an address. A day alone is meant from its beginning to its end.
+Areas may also be texts with commas, as in an address. A day alone is meant from its beginning to its end,
+in the site's time zone.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time
+from datetime import MAXYEAR, MINYEAR, date, datetime, time
 from typing import Any, Final, Literal, TypeVar
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from photos.areas import MAX_CORNERS, BoundingBox, Circle, Polygon
@@ -168,17 +170,18 @@ def _read_until(name: str, value: Any) -> datetime:
 
 
 def _read_moment(name: str, value: Any, of_day: time) -> datetime:
-    """Read a day or a moment; one without a time zone is meant in UTC, as everything is kept."""
+    """Read a day or a moment; one without a time zone is meant in the site's, as when a photo was taken is."""
+    zone = timezone.get_default_timezone()
     allowed = "a day such as 2020-05-31 or a moment such as 2020-05-31T12:00:00Z"
     try:
         if isinstance(value, str) and len(value) == len("2020-05-31"):
-            return datetime.combine(date.fromisoformat(value), of_day, UTC)
+            return datetime.combine(date.fromisoformat(value), of_day, zone)
         moment = parse_datetime(value) if isinstance(value, str) else None
     except ValueError as exc:
         raise InvalidParameterError(name, value, allowed) from exc
     if moment is None or not MINYEAR < moment.year < MAXYEAR:
         raise InvalidParameterError(name, value, allowed)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _read_owner(name: str, value: Any) -> int | Literal["me"]:

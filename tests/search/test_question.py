@@ -80,6 +80,15 @@ def test_a_day_is_meant_whole():
     assert read.taken_until == datetime(2020, 5, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
+def test_a_day_is_that_of_the_site(settings):
+    """A photo of one o'clock at night in Istanbul was taken on that day, though it was the day before in UTC."""
+    settings.TIME_ZONE = "Europe/Istanbul"
+    read = read_filters({"taken_from": "2020-05-31", "taken_until": "2020-05-31T01:00"})
+    assert read.taken_from == datetime(2020, 5, 30, 21, tzinfo=UTC)
+    assert read.taken_until == datetime(2020, 5, 30, 22, tzinfo=UTC)
+    assert read_filters(tell_filters(read)) == read
+
+
 @pytest.mark.parametrize(
     ("given", "name", "allowed"),
     [
