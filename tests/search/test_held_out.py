@@ -17,7 +17,7 @@ from search.evaluation.localisation_run import (
     start_report,
     unfinished_report,
 )
-from search.models import Audience, EvaluationTrial, ReportPurpose, ReportState
+from search.models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
 from tests.search.gallery import add_photo, make_space
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +140,19 @@ def test_a_limit_takes_a_sample_that_is_the_same_every_time(space):
     samples = [set(start_report(space, limit=3).trials.values_list("photo", flat=True)) for _ in range(2)]
     assert samples[0] == samples[1]
     assert len(samples[0]) == 3
+
+
+def test_a_report_is_never_there_without_its_trials(space, monkeypatch):
+    """A worker that found it so finished it: a report of no photos."""
+
+    def fail(*_args, **_options):
+        raise RuntimeError("broken off")
+
+    placed(space)
+    monkeypatch.setattr(EvaluationTrial.objects, "bulk_create", fail)
+    with pytest.raises(RuntimeError, match="broken off"):
+        start_report(space)
+    assert not EvaluationReport.objects.exists()
 
 
 def test_nothing_placed_is_said(space):
