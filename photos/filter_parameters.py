@@ -36,12 +36,13 @@ T = TypeVar("T")
 
 
 class InvalidParameterError(CollectionError):
-    """A parameter that makes no sense: `name` says which, the message what is allowed."""
+    """A parameter that makes no sense: `name` says which, `reason` what is allowed, the message both."""
 
     def __init__(self, name: str, value: Any, allowed: str) -> None:
         told = repr(value)
-        super().__init__(f"{name}: expected {allowed}; got {told if len(told) <= 80 else told[:77] + '…'}")
         self.name = name
+        self.reason = f"expected {allowed}; got {told if len(told) <= 80 else told[:77] + '…'}"
+        super().__init__(f"{name}: {self.reason}")
 
 
 def read_filters(given: Mapping[str, Any], *, prefix: str = "") -> PhotoFilters:
@@ -107,8 +108,8 @@ def read_flag(name: str, value: Any) -> bool:
 
 
 def read_numbers(name: str, value: Any, count: int, allowed: str) -> list[float]:
-    """Read `count` finite numbers, from a list or a text with commas."""
-    parts = value.split(",") if isinstance(value, str) else value
+    """Read `count` finite numbers, from a list or a text with commas, in brackets or not."""
+    parts = value.strip().removeprefix("[").removesuffix("]").split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or len(parts) != count:
         raise InvalidParameterError(name, value, allowed)
     try:
@@ -132,7 +133,9 @@ def read_whole(name: str, value: Any, least: int, most: int, allowed: str = "") 
 def _read_box(name: str, value: Any) -> BoundingBox:
     west, south, east, north = read_numbers(name, value, 4, BOX_FORM)
     if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
-        raise InvalidParameterError(name, value, f"{BOX_FORM}, longitudes from -180 to 180, latitudes from -90 to 90")
+        raise InvalidParameterError(
+            name, value, f"{BOX_FORM}, longitudes from -180 to 180, latitudes from -90 to 90, south first"
+        )
     return BoundingBox(west, south, east, north)
 
 

@@ -71,6 +71,7 @@ def test_a_form_says_the_same_in_texts():
         has_location=False,
     )
     assert read_filters(texts) == expected
+    assert read_filters({**texts, "bbox": "[26.5, 36, 30.9, 39.2]"}) == expected
     assert read_filters(tell_filters(expected)) == expected
 
 
