@@ -66,12 +66,12 @@ class Polygon:
     def __post_init__(self) -> None:
         distinct = set(self.corners)
         if len(distinct) < 3 or len(self.corners) > MAX_CORNERS + 1:
-            raise ValueError(f"a polygon has 3 to {MAX_CORNERS} different corners, got {len(distinct)}")
+            raise ValueError(f"a polygon of 3 to {MAX_CORNERS} different corners, not {len(distinct)}")
         if not all(abs(longitude) <= 180 and abs(latitude) <= 90 for longitude, latitude in self.corners):
-            raise ValueError("a polygon's corners are [longitude, latitude] from -180 to 180 and from -90 to 90")
+            raise ValueError("a polygon with corners [longitude, latitude] from -180 to 180 and from -90 to 90")
         ring = self._unwrapped()
         if abs(ring[0][0] - ring[-1][0]) > 180:
-            raise ValueError("a polygon must not go around a pole")
+            raise ValueError("a polygon that does not go around a pole")
 
     def condition(self, prefix: str) -> Q:
         """Shifted by a turn each way as well, since its corners may run past 180 degrees."""
@@ -101,9 +101,9 @@ class Circle:
 
     def __post_init__(self) -> None:
         if not (abs(self.latitude) <= 90 and abs(self.longitude) <= 180):
-            raise ValueError("a circle's middle has a latitude from -90 to 90 and a longitude from -180 to 180")
+            raise ValueError("a middle with a latitude from -90 to 90 and a longitude from -180 to 180")
         if not 0 < self.radius_m <= HALF_CIRCUMFERENCE_M:
-            raise ValueError(f"a radius is more than 0 and at most {HALF_CIRCUMFERENCE_M:.0f} metres")
+            raise ValueError(f"a radius of more than 0 and at most {HALF_CIRCUMFERENCE_M:.0f} metres")
 
     def condition(self, prefix: str) -> Q:
         return self._bounds().condition(prefix) & Q(_distance_m(self, prefix, self.radius_m))

@@ -5,7 +5,8 @@
      "taken_until": "2020-05-31T12:00:00Z", "owner": "me" or 7, "state": "ready", "visibility": "public",
      "has_location": true, "text": "…"}
 
-Areas may also be texts with commas, as in an address. A day alone is meant from its beginning to its end.
+Areas may also be texts with commas, as in an address. A day alone is meant from its beginning to its end,
+in the site's time zone.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time
+from datetime import MAXYEAR, MINYEAR, date, datetime, time
 from typing import Any, Final, Literal, TypeVar
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from photos.areas import MAX_CORNERS, BoundingBox, Circle, Polygon
@@ -34,12 +36,13 @@ T = TypeVar("T")
 
 
 class InvalidParameterError(CollectionError):
-    """A parameter that makes no sense: `name` says which, the message what is allowed."""
+    """A parameter that makes no sense: `name` says which, `reason` what is allowed, the message both."""
 
     def __init__(self, name: str, value: Any, allowed: str) -> None:
         told = repr(value)
-        super().__init__(f"{name}: expected {allowed}; got {told if len(told) <= 80 else told[:77] + '…'}")
         self.name = name
+        self.reason = f"expected {allowed}; got {told if len(told) <= 80 else told[:77] + '…'}"
+        super().__init__(f"{name}: {self.reason}")
 
 
 def read_filters(given: Mapping[str, Any], *, prefix: str = "") -> PhotoFilters:
@@ -105,8 +108,8 @@ def read_flag(name: str, value: Any) -> bool:
 
 
 def read_numbers(name: str, value: Any, count: int, allowed: str) -> list[float]:
-    """Read `count` finite numbers, from a list or a text with commas."""
-    parts = value.split(",") if isinstance(value, str) else value
+    """Read `count` finite numbers, from a list or a text with commas, in brackets or not."""
+    parts = value.strip().removeprefix("[").removesuffix("]").split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or len(parts) != count:
         raise InvalidParameterError(name, value, allowed)
     try:
@@ -130,7 +133,9 @@ def read_whole(name: str, value: Any, least: int, most: int, allowed: str = "") 
 def _read_box(name: str, value: Any) -> BoundingBox:
     west, south, east, north = read_numbers(name, value, 4, BOX_FORM)
     if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
-        raise InvalidParameterError(name, value, f"{BOX_FORM}, longitudes from -180 to 180, latitudes from -90 to 90")
+        raise InvalidParameterError(
+            name, value, f"{BOX_FORM}, longitudes from -180 to 180, latitudes from -90 to 90, south first"
+        )
     return BoundingBox(west, south, east, north)
 
 
@@ -168,17 +173,18 @@ def _read_until(name: str, value: Any) -> datetime:
 
 
 def _read_moment(name: str, value: Any, of_day: time) -> datetime:
-    """Read a day or a moment; one without a time zone is meant in UTC, as everything is kept."""
+    """Read a day or a moment; one without a time zone is meant in the site's, as when a photo was taken is."""
+    zone = timezone.get_default_timezone()
     allowed = "a day such as 2020-05-31 or a moment such as 2020-05-31T12:00:00Z"
     try:
         if isinstance(value, str) and len(value) == len("2020-05-31"):
-            return datetime.combine(date.fromisoformat(value), of_day, UTC)
+            return datetime.combine(date.fromisoformat(value), of_day, zone)
         moment = parse_datetime(value) if isinstance(value, str) else None
     except ValueError as exc:
         raise InvalidParameterError(name, value, allowed) from exc
     if moment is None or not MINYEAR < moment.year < MAXYEAR:
         raise InvalidParameterError(name, value, allowed)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _read_owner(name: str, value: Any) -> int | Literal["me"]:

@@ -2,7 +2,7 @@
 
 CSV with a header, or JSON: a list of objects with `file`, or an object of objects by file name. Known columns:
 `file`, `latitude`, `longitude`, `location_accuracy_m`, `bearing_deg`, `title`, `description`, `credit`,
-`license`, `tags` and `places` (separated by semicolons), `taken_at` (ISO 8601), `visibility`,
+`license`, `tags` and `places` (separated by semicolons), `taken_at` (ISO 8601 or EXIF's form), `visibility`,
 `location_visibility`. Others are ignored, empty values count as absent.
 """
 
@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -34,6 +35,7 @@ _ALIASES: Final = {
     "accuracy_m": "location_accuracy_m",
     "bearing": "bearing_deg",
 }
+_EXIF_DAY: Final = re.compile(r"^(\d{4}):(\d\d):(\d\d)(?= )")
 _NUMBERS: Final = ("latitude", "longitude", "location_accuracy_m", "bearing_deg")
 _TEXTS: Final = ("title", "description", "credit", "license", "visibility", "location_visibility")
 _LISTS: Final = ("tags", "places")
@@ -122,7 +124,7 @@ def _words(value: Any) -> list[str]:
 
 
 def _time(value: str) -> datetime:
-    moment = parse_datetime(value)
+    moment = parse_datetime(_EXIF_DAY.sub(r"\1-\2-\3", value))
     if moment is None:
         raise ValueError(f"taken_at is {value!r}, not a time like 2024-05-31T14:00:00+02:00")
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

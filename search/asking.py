@@ -104,10 +104,10 @@ def choose_space(slug: str, *, viewer: Viewer) -> EmbeddingSpace:
     if not slug:
         return active_space()
     if not is_curator(viewer):
-        raise QuestionError(f"space: only staff may choose it; got {slug!r}")
+        raise QuestionError(f"only staff may choose it; got {slug!r}", name="space")
     spaces = {space.slug: space for space in EmbeddingSpace.objects.exclude(state=SpaceState.RETIRED)}
     if slug not in spaces:
-        raise QuestionError(f"space: expected one of {', '.join(sorted(spaces)) or 'none'}; got {slug!r}")
+        raise QuestionError(f"expected one of {', '.join(sorted(spaces)) or 'none'}; got {slug!r}", name="space")
     return spaces[slug]
 
 
@@ -130,14 +130,14 @@ def _find_photo(question: Question, viewer: Viewer, picture: Picture | None) -> 
     if question.photo is None:
         return None
     if picture is not None:
-        raise QuestionError("photo: give either a picture or the id of a photo, not both")
+        raise QuestionError("give either a picture or the id of a photo, not both", name="photo")
     return Photo.objects.all().visible_to(viewer).get(uuid=question.photo)
 
 
 def _refuse_parts(question: Question) -> None:
     for name in ("box", "segment"):
         if getattr(question, name) is not None:
-            raise QuestionError(f"{name}: there is no picture that it could be a part of")
+            raise QuestionError("there is no picture that it could be a part of", name=name)
 
 
 def _words_query(question: Question, space: EmbeddingSpace, filters: Filters) -> Query | None:
@@ -149,8 +149,9 @@ def _words_query(question: Question, space: EmbeddingSpace, filters: Filters) ->
         able = False
     if not able:
         raise QuestionError(
-            f"text: the space {space.slug!r} compares pictures only; a space with a text tower, such as that of CLIP, "
-            f"can be asked with words; got {question.text!r}"
+            f"the space {space.slug!r} compares pictures only; a space with a text tower, such as that of CLIP, "
+            f"can be asked with words; got {question.text!r}",
+            name="text",
         )
     encoder: Any = registry.get_encoder(space.encoder)
     return Query(encoder.encode_text([question.text])[0], space.slug, filters=filters)

@@ -21,14 +21,18 @@ class PlacePrior:
     """What verification means for the place.
 
     `same_place` are the intercept and the weights of ln(1 + F) and ln(1 + H) in the logit of p_same;
-    `radii_m` hold the truth nine times out of ten at each level of evidence; `threshold` is the least
-    probability that is an answer; `max_p_same` the most that one observation is believed (confirmed matches
-    were right 98 times of 100 on real photos); `fitted_on` counts the photos of a calibration, 0 for the
-    shipped prior.
+    `radii_m` hold the truth nine times out of ten at each level of evidence, or `scatter_share` of the photos' own
+    scatter does where that is wider; `threshold` is the least probability that is an answer; `independence` in 0..1
+    is the power by which a place's further observations count beside its strongest: 1 where each errs by itself,
+    0 where all err together, as those of a look-alike; `max_p_same` is the most that one observation is believed
+    (confirmed matches were right 98 times of 100 on real photos); `fitted_on` counts the photos of a calibration,
+    0 for the shipped prior.
     """
 
     same_place: tuple[float, float, float] = (-23.31, 6.46, 1.60)
     radii_m: Mapping[EvidenceLevel, float] = field(default_factory=lambda: SHIPPED_RADII_M)
+    scatter_share: float = 1.0
+    independence: float = 1.0
     threshold: float = 0.85
     max_p_same: float = 0.98
     fitted_on: int = 0
@@ -69,19 +73,22 @@ def read_prior(space_slug: str) -> PlacePrior:
 def apply_calibration(prior: PlacePrior, kind: str, parameters: Mapping[str, Any], *, n: int) -> PlacePrior:
     """Return the prior with a calibration's parameters; raises `ValueError` where they are not what is expected.
 
-    "same-place": `{"intercept", "fundamental", "homography"}` and perhaps `"threshold"`; "radius":
-    `{"radii_m": {level: metres}}`.
+    "same-place": `{"intercept", "fundamental", "homography"}` and perhaps `"threshold"` and `"independence"`; "radius":
+    `{"radii_m": {level: metres}}` and perhaps `"scatter_share"`.
     """
     try:
         if kind == "same-place":
             values = tuple(_finite(parameters[name]) for name in ("intercept", "fundamental", "homography"))
             threshold = _finite(parameters.get("threshold", prior.threshold))
+            independence = _finite(parameters.get("independence", prior.independence))
             weights = cast("tuple[float, float, float]", values)
-            return replace(prior, same_place=weights, threshold=threshold, fitted_on=n)
+            fitted = replace(prior, same_place=weights, threshold=threshold, fitted_on=n)
+            return replace(fitted, independence=min(max(independence, 0.0), 1.0))
+        share = _finite(parameters.get("scatter_share", prior.scatter_share))
         radii = {level: _finite(parameters["radii_m"].get(level, prior.radii_m[level])) for level in prior.radii_m}
     except (KeyError, TypeError, AttributeError) as exc:
         raise ValueError(f"calibration of kind {kind!r} has unexpected parameters {parameters!r}") from exc
-    return replace(prior, radii_m=radii, fitted_on=n)
+    return replace(prior, radii_m=radii, scatter_share=share, fitted_on=n)
 
 
 def _finite(value: Any) -> float:

@@ -14,4 +14,8 @@ class RequestLostError(SearchError):
 
 
 class QuestionError(SearchError):
-    """A question that cannot be asked like this; the message names the parameter and what is possible."""
+    """A question that cannot be asked like this; the message says what is possible, of the parameter `name` if any."""
+
+    def __init__(self, reason: str, *, name: str = "") -> None:
+        super().__init__(f"{name}: {reason}" if name else reason)
+        self.name, self.reason = name, reason

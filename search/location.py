@@ -4,16 +4,19 @@
    as its strongest photo, however many there are (`Vote.observation` names it).
 2. Observations are gathered into places: the strongest neighbourhood of 25 km first, then the next among the rest.
 3. A place that k independent observations speak for with probabilities p_i is right with odds 1/prod(1 - p_i) - 1.
+   Since all photos of a look-alike match together, those after the strongest count by the prior's power, up to 1.
    At most one place is right, perhaps none: P(place) = odds / (1 + sum of all places' odds).
 4. Within a place, the finest of 100 m, 400 m, 1.6 km, 6.4 km, 25 km whose best neighbourhood holds three quarters
    of the evidence gives the point: the weighted geometric median.
-5. The radius is the prior's quantile at that level of evidence, at least as wide as the place's own scatter, plus
-   what the points themselves are blurred by.
+5. The radius is the prior's quantile at that level of evidence, at least as wide as the prior's share of the
+   photos' own scatter, plus what the points themselves are blurred by. The scatter is that of the neighbourhood
+   alone where the evidence beside it has hardly a chance against it, by the same odds as between places.
 6. Without a confirmed observation, or below the threshold, there is no answer: only alternatives.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -35,6 +38,9 @@ LEAST_P_SAME_OF_SUPPORT: Final = 0.5
 
 LEAST_P_SAME: Final = 0.001
 """Matches less probable than this do not vote: there are always some."""
+
+LEAST_CHANCE_BESIDE: Final = 0.01
+"""Evidence beside the neighbourhood of the point, less probable than this to be right, does not widen the circle."""
 
 CONFIRMED_FAVOUR: Final = 1e-6
 """The share by which a confirmed vote outweighs one that is as probable: it decides ties, and nothing else."""
@@ -76,7 +82,8 @@ class Basis:
     blur_m: float
 
     def radius_m(self, prior: PlacePrior) -> float:
-        return float(min(max(prior.radius_m(self.level), self.scatter_m) + self.blur_m, HALF_CIRCUMFERENCE_M))
+        widest_m = max(prior.radius_m(self.level), prior.scatter_share * self.scatter_m)
+        return float(min(widest_m + self.blur_m, HALF_CIRCUMFERENCE_M))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +201,8 @@ def _strongest_neighbourhood(
 
 
 def _odds(votes: Sequence[Vote], prior: PlacePrior) -> float:
-    doubt = 1.0
-    for p_same in _strongest_by_observation(votes).values():
-        doubt *= 1.0 - min(p_same, prior.max_p_same)
-    return 1.0 / doubt - 1.0
+    doubts = sorted(1.0 - min(p_same, prior.max_p_same) for p_same in _strongest_by_observation(votes).values())
+    return 1.0 / (math.prod(doubts[:1]) * math.prod(doubts[1:]) ** prior.independence) - 1.0
 
 
 def _is_confirmed(place: _Place) -> bool:
@@ -234,7 +239,7 @@ def _core(votes: Sequence[Vote]) -> list[Vote]:
 def _basis(votes: Sequence[Vote], core: Sequence[Vote], point: tuple[float, float], prior: PlacePrior) -> Basis:
     """Return what makes the radius that holds the truth nine times out of ten where the place is right."""
     # where some are confirmed, the merely possible matches elsewhere are the chance ones that always occur
-    telling = [vote for vote in votes if vote.confirmed] or votes
+    telling = [vote for vote in _contenders(votes, core, prior) if vote.confirmed] or votes
     errors = haversine_m(point[0], point[1], [vote.latitude for vote in telling], [vote.longitude for vote in telling])
     confirmed = _strongest_by_observation([vote for vote in core if vote.confirmed])
     return Basis(
@@ -242,6 +247,13 @@ def _basis(votes: Sequence[Vote], core: Sequence[Vote], point: tuple[float, floa
         scatter_m=_weighted_quantile(errors, _weights(telling), COVERAGE),
         blur_m=max(vote.blur_m for vote in core),
     )
+
+
+def _contenders(votes: Sequence[Vote], core: Sequence[Vote], prior: PlacePrior) -> Sequence[Vote]:
+    """Return the votes among which the truth may be: all of the place, or the core where it outweighs the rest."""
+    kept = {id(vote) for vote in core}
+    beside = _odds([vote for vote in votes if id(vote) not in kept], prior)
+    return votes if beside > LEAST_CHANCE_BESIDE * (_odds(core, prior) + beside) else core
 
 
 def _weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64], quantile: float) -> float:

@@ -31,7 +31,9 @@ def ask_with_box(
     size = (image.width, image.height) if isinstance(image, DecodedImage) else (pixels.shape[1], pixels.shape[0])
     x, y, width, height = box
     if x + width > size[0] or y + height > size[1]:
-        raise QuestionError(f"box: expected a part of the picture of {size[0]} x {size[1]} pixels; got {list(box)}")
+        raise QuestionError(
+            f"expected a part of the picture of {size[0]} x {size[1]} pixels; got {list(box)}", name="box"
+        )
     part, scale = _cut(pixels, size, box)
     query = describe_query(part, space=space, filters=filters, progress=progress)
     return None if query is None else _placed(query, (x, y), scale, size)
@@ -44,7 +46,7 @@ def ask_with_box_of_photo(
     try:
         picture = read_photo(str(photo.image.name))
     except FileNotFoundError as exc:
-        raise QuestionError("photo: its picture is missing, so no part of it can be looked at") from exc
+        raise QuestionError("its picture is missing, so no part of it can be looked at", name="photo") from exc
     return ask_with_box(picture, box, space=space, filters=filters, progress=progress)
 
 
@@ -66,7 +68,7 @@ def _segment_of(query: Query, rank: int) -> Query:
     segment = next((one for one in query.segments if one.rank == rank), None)
     if segment is None:
         ranks = [one.rank for one in query.segments]
-        raise QuestionError(f"segment: expected one of {', '.join(map(str, ranks)) or 'none'}; got {rank}")
+        raise QuestionError(f"expected one of {', '.join(map(str, ranks)) or 'none'}; got {rank}", name="segment")
     features = None if query.local_features is None else _within(query.local_features, segment.box)
     return replace(query, embedding=segment.embedding, segments=(segment,), tags=(), local_features=features)
 

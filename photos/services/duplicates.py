@@ -19,6 +19,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from photos import vectors
+from photos.areas import Circle
 from photos.models import (
     EmbeddingSpace,
     LocalFeatures,
@@ -42,8 +43,8 @@ from photos.vision.matching.verify import verify_many
 logger = logging.getLogger(__name__)
 
 BURST: Final = timedelta(seconds=60)
-CLOSE_DEGREES: Final = 0.0005
-"""About 55 m of latitude: so far a burst may stray, and a phone's GPS with it."""
+CLOSE_M: Final = 55.0
+"""So far a burst may stray, and a phone's GPS with it."""
 
 CANDIDATES: Final = 8
 LEAST_SIMILARITY: Final = 0.4
@@ -176,8 +177,7 @@ def _taken_around(photo: Photo) -> QuerySet[Photo]:
 def _close_to(photo: Photo) -> Q:
     if photo.latitude is None or photo.longitude is None:
         return Q(pk__in=[])
-    near = Q(latitude__gte=photo.latitude - CLOSE_DEGREES, latitude__lte=photo.latitude + CLOSE_DEGREES)
-    return near & Q(longitude__gte=photo.longitude - CLOSE_DEGREES, longitude__lte=photo.longitude + CLOSE_DEGREES)
+    return Circle(photo.latitude, photo.longitude, CLOSE_M).condition("")
 
 
 def _verify(photo: Photo, others: Sequence[int]) -> dict[int, bool]:
@@ -266,9 +266,10 @@ def _take_over(kept: Photo, other: Photo) -> None:
 # --- for measures ---------------------------------------------------------------------------------------
 
 
-def duplicate_pairs() -> list[tuple[int, int]]:
-    """Return the ids of all pairs that are not dismissed."""
-    pairs = NearDuplicate.objects.filter(dismissed_at=None)
+def duplicate_pairs(photos: QuerySet[Photo]) -> list[tuple[int, int]]:
+    """Return the ids of all pairs among `photos` that are not dismissed."""
+    ids = photos.order_by().values("pk")
+    pairs = NearDuplicate.objects.filter(dismissed_at=None, photo_a__in=ids, photo_b__in=ids)
     return list(pairs.order_by(F("photo_a"), F("photo_b")).values_list("photo_a", "photo_b"))
 
 

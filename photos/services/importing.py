@@ -55,16 +55,21 @@ def import_folder(
     said = read_sidecar(path) if path else Sidecar({}, "")
     base = {"owner": owner, "visibility": visibility, **(defaults or {})}
     report = ImportReport()
-    for file in list_files(folder) if files is None else files:
+    for file in list_files(folder, sidecar=sidecar) if files is None else files:
         outcome = _import_file(file, folder, said, base, report)
         if progress is not None:
             progress(file, outcome)
     return report
 
 
-def list_files(folder: Path) -> list[Path]:
-    """Return the folder's files, in order; content, not the name, tells pictures. Hidden ones are left out."""
+def list_files(folder: Path, *, sidecar: Path | None = None) -> list[Path]:
+    """Return the folder's files, in order; content, not the name, tells pictures.
+
+    Hidden ones are left out, and sidecars.
+    """
+    told = None if sidecar is None else sidecar.absolute()
     found = (path for path in folder.rglob("*") if path.is_file() and path.name not in NAMES)
+    found = (path for path in found if path.absolute() != told)
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 

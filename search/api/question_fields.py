@@ -139,5 +139,5 @@ class QuestionSerializer(serializers.Serializer[Any]):
         try:
             question = Question.from_parameters(asked)
         except InvalidParameterError as exc:
-            raise serializers.ValidationError({exc.name: str(exc)}) from exc
+            raise serializers.ValidationError({exc.name: exc.reason}) from exc
         return {**attrs, "question": question}

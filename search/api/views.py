@@ -68,7 +68,7 @@ def ask_at_once(request: Request, question: Question) -> SearchResult:
     try:
         return ask(question, viewer=request.user, limit=MAX_LIMIT)
     except QuestionError as exc:
-        raise ValidationError(str(exc)) from exc
+        raise ValidationError({exc.name: exc.reason} if exc.name else exc.reason) from exc
 
 
 def submit(request: Request, asked: dict[str, Any], kind: RequestKind) -> SearchRequest:

@@ -14,7 +14,13 @@ from django.utils.translation import gettext as _
 from photos import queues
 from photos.models import EmbeddingSpace, LocationVisibility, Photo, PhotoTag, Visibility
 from photos.querysets import Viewer, is_curator
-from search.evaluation.localisation_run import continue_report, count_trials, start_report, unfinished_report
+from search.evaluation.localisation_run import (
+    MeasuredElsewhereError,
+    continue_report,
+    count_trials,
+    start_report,
+    unfinished_report,
+)
 from search.evaluation_models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
 
 JOB: Final = "search.jobs.run_evaluation"
@@ -84,7 +90,10 @@ def run_slice(report_id: int) -> bool:
     report = EvaluationReport.objects.filter(pk=report_id, state=ReportState.RUNNING).first()
     if report is None:
         return False
-    done = continue_report(report, limit_s=SLICE_S)
+    try:
+        done = continue_report(report, limit_s=SLICE_S)
+    except MeasuredElsewhereError:
+        return False  # to ring at once would be to ask again and again; the reconciler asks later
     if not done:
         _ring(report_id)
     return done

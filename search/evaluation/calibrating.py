@@ -72,10 +72,11 @@ def keep(space: EmbeddingSpace, found: Calibrated) -> None:
         "fundamental": by_fundamental,
         "homography": by_homography,
         "threshold": prior.threshold,
+        "independence": prior.independence,
         "same": found.fit.same,
         "other": found.fit.other,
     }
-    radius = {"radii_m": dict(prior.radii_m), "answers": dict(found.fit.by_level)}
+    radius = {"radii_m": dict(prior.radii_m), "scatter_share": prior.scatter_share, "answers": dict(found.fit.by_level)}
     Calibration.objects.create(space=space, kind=CalibrationKind.SAME_PLACE, parameters=same_place, n=n)
     Calibration.objects.create(space=space, kind=CalibrationKind.RADIUS, parameters=radius, n=n)
     if found.tag_cut is not None:

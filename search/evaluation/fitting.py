@@ -3,6 +3,7 @@
 - `fit_same_place`: logistic regression on the inliers, drawn weakly towards the prior, never downhill.
 - `fit_radii`: conformal quantiles (Vovk et al. 2005; Lei et al., JASA 113:1094, 2018) of what the radius would have
   had to be, per level of evidence, each trial judged by a fit that did not see it (cross-conformal).
+- `fit_independence`: whether a place's photos err each by itself or all together.
 - `fit_threshold`: the least probability at which answers are hardly ever wrong.
 """
 
@@ -33,6 +34,7 @@ WEAK: Final = (4.0, 1.5, 1.0)
 """Standard deviations of the intercept and the two slopes about the shipped ones."""
 
 THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.965, 0.975, 0.985, 0.99, 0.995)
+INDEPENDENCES: Final = (1.0, 0.5, 0.25, 0.1, 0.0)
 MOST_WRONG: Final = 0.05
 """Of the answers, so many may be wrong: outside their circle's reach and far from the place."""
 
@@ -60,11 +62,13 @@ def fit_prior(trials: Sequence[Trial], *, start: PlacePrior = SHIPPED_PRIOR) -> 
     if len(present) < LEAST_TRIALS:
         raise ValueError(f"{len(present)} photos with known places teach too little; {LEAST_TRIALS} are needed")
     rows, same = same_place_rows(present)
+    start = replace(start, independence=fit_independence(trials, start))
     prior = fit_same_place(present, start=start)
     held_out = _cross_conclude(trials, start)
     prior = replace(prior, threshold=fit_threshold(held_out), fitted_on=len(present))
     answered = [one for one in held_out if _would_answer(one, prior.threshold) and not one.trial.is_absent]
-    radii, by_level = fit_radii(answered, start)
+    prior = replace(prior, scatter_share=fit_scatter_share(answered))
+    radii, by_level = fit_radii(answered, start, scatter_share=prior.scatter_share)
     prior = replace(prior, radii_m=radii)
     return Fit(prior, len(present), int(same.sum()), int(len(rows) - same.sum()), by_level)
 
@@ -137,14 +141,47 @@ def _would_answer(outcome: Outcome, threshold: float) -> bool:
     return outcome.placement.is_confirmed and outcome.probability >= threshold
 
 
+# --- do the photos of a place err together? -------------------------------------------------------------
+
+
+def fit_independence(trials: Sequence[Trial], start: PlacePrior) -> float:
+    """Return the independence that makes the probabilities truest (least logarithmic loss), each photo held out.
+
+    Where another place looks like the one asked for, all of its photos match: as independent witnesses they would
+    make it certain.
+    """
+    return min(INDEPENDENCES, key=lambda one: _log_loss(_cross_conclude(trials, replace(start, independence=one))))
+
+
+def _log_loss(outcomes: Sequence[Outcome]) -> float:
+    """Return the mean of -ln of the probability given to what was so: the likeliest place right, or not."""
+    losses = []
+    for one in outcomes:
+        is_right = not one.trial.is_absent and not _is_wrong(one)
+        chance = one.probability if is_right else 1.0 - one.probability
+        losses.append(-math.log(max(chance, 1e-6)))
+    return sum(losses) / max(len(losses), 1)
+
+
 # --- when to answer -------------------------------------------------------------------------------------
 
 
 def fit_threshold(outcomes: Sequence[Outcome]) -> float:
     """Return the least threshold with hardly a wrong answer among them; the strictest where none is strict enough.
 
-    Each count is taken one worse than it was, as for a quantile: a few trials prove little.
+    Each count is taken one worse than it was, as for a quantile: a few trials prove little. Of thresholds that
+    answer the same photos, the strictest: what is wrong elsewhere may be surer than what was wrong here.
     """
+    least = _least_threshold(outcomes)
+    told = _count_answered(outcomes, least)
+    return max(one for one in THRESHOLDS if one >= least and _count_answered(outcomes, one) == told)
+
+
+def _count_answered(outcomes: Sequence[Outcome], threshold: float) -> int:
+    return sum(_would_answer(one, threshold) for one in outcomes if not one.trial.is_absent)
+
+
+def _least_threshold(outcomes: Sequence[Outcome]) -> float:
     present = [one for one in outcomes if not one.trial.is_absent]
     absent = [one for one in outcomes if one.trial.is_absent]
     for threshold in THRESHOLDS:
@@ -174,24 +211,39 @@ def _blur_m(outcome: Outcome) -> float:
 # --- how wide -------------------------------------------------------------------------------------------
 
 
+def fit_scatter_share(answered: Sequence[Outcome]) -> float:
+    """Return the share of the photos' own scatter that holds the truth nine times out of ten, at most 1.
+
+    Photos with a GPS error, or many of them about one point, are scattered wider than the answers err: with all of
+    the scatter the circle would hold the truth more often than it claims, whatever the radii.
+    """
+    needed = [
+        max(0.0, one.error_m - _blur_m(one)) / _needed_scatter_m(one)
+        for one in answered
+        if one.error_m is not None and _needed_scatter_m(one) > 0.0
+    ]
+    share = conformal_quantile(needed, COVERAGE) if len(needed) >= LEAST_OF_LEVEL else None
+    return 1.0 if share is None else min(share, 1.0)
+
+
 def fit_radii(
-    answered: Sequence[Outcome], start: PlacePrior
+    answered: Sequence[Outcome], start: PlacePrior, *, scatter_share: float = 1.0
 ) -> tuple[dict[EvidenceLevel, float], dict[EvidenceLevel, int]]:
     """Return the radius of each level of evidence, and the number of answers that it rests on."""
     scores: dict[EvidenceLevel, list[float]] = {level: [] for level in start.radii_m}
     for one in answered:
         if one.placement.basis is not None:
-            scores[one.placement.basis.level].append(needed_radius_m(one))
+            scores[one.placement.basis.level].append(needed_radius_m(one, scatter_share=scatter_share))
     radii = {level: _radius_of(scores[level], start.radii_m[level]) for level in scores}
     return radii, {level: len(scores[level]) for level in scores}
 
 
-def needed_radius_m(outcome: Outcome) -> float:
+def needed_radius_m(outcome: Outcome, *, scatter_share: float = 1.0) -> float:
     """Return the least level radius in metres with which the circle would have held the truth; 0 where any does."""
     basis, error_m = outcome.placement.basis, outcome.error_m
     if basis is None or error_m is None:
         raise ValueError("a trial without any place has no radius")
-    return 0.0 if error_m <= basis.scatter_m + basis.blur_m else error_m - basis.blur_m
+    return 0.0 if error_m <= scatter_share * basis.scatter_m + basis.blur_m else error_m - basis.blur_m
 
 
 def _radius_of(scores: Sequence[float], shipped_m: float) -> float:

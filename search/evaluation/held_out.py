@@ -91,8 +91,9 @@ class Fellows:
         return same | frozenset(_same_file(photo)) | frozenset(_same_minute(photo))
 
 
-def load_fellows() -> Fellows:
-    return Fellows(dict(groups_of(duplicate_pairs())))
+def load_fellows(audience: str) -> Fellows:
+    """Join only photos that the audience sees: a private copy of two public ones must not shape what all are told."""
+    return Fellows(dict(groups_of(duplicate_pairs(Photo.objects.all().visible_to(viewer_of(audience))))))
 
 
 def _same_file(photo: Photo) -> Iterable[int]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from photos.models import EmbeddingSpace, Photo, PhotoTag
@@ -53,6 +53,13 @@ class NothingToMeasureError(SearchError):
     """No photo has a known place."""
 
 
+class MeasuredElsewhereError(SearchError):
+    """Another process is at this measurement."""
+
+    permanent = False
+
+
+@transaction.atomic
 def start_report(
     space: EmbeddingSpace,
     *,
@@ -62,6 +69,8 @@ def start_report(
     absent_m: float = ABSENT_M,
 ) -> EvaluationReport:
     """Choose the photos to ask for, the same ones every time, and keep them as waiting trials.
+
+    All at once: a worker that finds a report without its trials takes it for done.
 
     `limit` None takes all. Raises `NothingToMeasureError`.
     """
@@ -98,11 +107,9 @@ def continue_report(
 ) -> bool:
     """Run the trials that wait, for at most `limit_s` seconds; returns whether the report is done.
 
-    One process at a time; another's call returns False at once. `progress` gets 1 for each trial.
+    One process at a time: another's call raises `MeasuredElsewhereError` at once. `progress` gets 1 for each trial.
     """
-    with _alone(report) as alone:
-        if not alone:
-            return False
+    with _alone(report):
         deadline = None if limit_s is None else time.monotonic() + limit_s
         runner = _Runner.of(report)
         while waiting := list(_waiting(report)[:_PORTION]):
@@ -161,6 +168,8 @@ def tell_prior(prior: PlacePrior) -> dict[str, Any]:
     return {
         "same_place": list(prior.same_place),
         "radii_m": dict(prior.radii_m),
+        "scatter_share": prior.scatter_share,
+        "independence": prior.independence,
         "threshold": prior.threshold,
         "max_p_same": prior.max_p_same,
         "fitted_on": prior.fitted_on,
@@ -195,7 +204,7 @@ class _Runner:
             viewer=viewer_of(report.audience),
             prior=read_prior(report.space.slug),
             gallery=load_gallery(report.space, report.audience),
-            fellows=load_fellows(),
+            fellows=load_fellows(report.audience),
             absent_m=report.settings["absent_m"],
         )
 
@@ -276,12 +285,12 @@ def _settings(space: EmbeddingSpace, limit: int | None, absent_m: float, *, plac
 
 
 @contextmanager
-def _alone(report: EvaluationReport) -> Iterator[bool]:
+def _alone(report: EvaluationReport) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, report.pk % 2**31])
-        alone = bool(cursor.fetchone()[0])
+        if not cursor.fetchone()[0]:
+            raise MeasuredElsewhereError("another process is at this measurement; it is kept, look again later")
         try:
-            yield alone
+            yield
         finally:
-            if alone:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, report.pk % 2**31])
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, report.pk % 2**31])

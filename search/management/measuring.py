@@ -12,6 +12,7 @@ from photos.models import EmbeddingSpace
 from photos.services.spaces import active_space
 from photos.services.switching import find_space
 from search.evaluation.localisation_run import (
+    MeasuredElsewhereError,
     NothingToMeasureError,
     continue_report,
     count_trials,
@@ -41,6 +42,8 @@ def run_report(space: EmbeddingSpace, *, purpose: str, audience: str, quiet: boo
         raise CommandError(str(exc)) from exc
     done, total = count_trials(report)
     with tqdm(total=total, initial=done, unit="trial", desc=space.slug, disable=quiet) as bar:
-        if not continue_report(report, progress=bar.update):
-            raise CommandError("another process is at this measurement; it is kept, look again later")
+        try:
+            continue_report(report, progress=bar.update)
+        except MeasuredElsewhereError as exc:
+            raise CommandError(str(exc)) from exc
     return report

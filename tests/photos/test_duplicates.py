@@ -87,6 +87,15 @@ def test_a_burst_is_found_by_place_and_minute(save, owner):
     assert pairs() == {(first.pk, second.pk): DuplicateKind.BURST}
 
 
+@pytest.mark.parametrize("place", [(-17.0, 179.9999), (89.9999, 10.0)], ids=["antimeridian", "pole"])
+def test_a_burst_is_close_by_wherever_it_is(save, owner, place):
+    """The longitudes are far apart, the places 21 and 22 metres."""
+    first = save(jpeg(1), taken_at=NOON, owner=owner, latitude=place[0], longitude=place[1])
+    longitude = -179.9999 if place[0] < 0 else -170.0
+    second = save(jpeg(2), taken_at=NOON, owner=owner, latitude=place[0], longitude=longitude)
+    assert pairs() == {(first.pk, second.pk): DuplicateKind.BURST}
+
+
 def test_a_burst_without_a_place_is_found_by_its_pictures(save, owner):
     first = save(encode(picture()), taken_at=NOON, owner=owner)
     second = save(encode(picture(), quality=50), taken_at=NOON + timedelta(seconds=2), owner=owner)

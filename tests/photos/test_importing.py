@@ -91,6 +91,14 @@ def test_a_csv_sidecar_is_found(folder, space):
     assert (second.latitude, second.taken_at) == (None, datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
+def test_a_sidecar_of_another_name_is_no_picture_and_may_tell_times_as_exif_does(folder, space, monkeypatch):
+    (folder / "manifest.csv").write_text("file,lat,lon,datetime\na.jpg,1,2,2022:08:14 14:12:31\n")
+    monkeypatch.chdir(folder)
+    report = import_folder(folder, sidecar=Path("manifest.csv"))
+    assert relative(folder, [path for path, _ in report.refused]) == ["empty.jpg", "notes.txt"]
+    assert Photo.objects.get(latitude=1).taken_at == datetime(2022, 8, 14, 14, 12, 31, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     "rows", [[{"file": "a.jpg", "latitude": 1.5, "longitude": 2.5}], {"a.jpg": {"lat": 1.5, "lng": 2.5, "tags": ["x"]}}]
 )

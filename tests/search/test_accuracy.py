@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 
+from photos import queues
 from photos.models import Photo
 from search.calibration import SHIPPED_PRIOR, read_prior
-from search.evaluation import accuracy
+from search.evaluation import accuracy, localisation_run
 from search.evaluation.__main__ import main as compare_runs
 from search.evaluation.localisation import conclude_trial, from_record, outcome_to_record, to_record
 from search.evaluation.localisation_run import finish_report, start_report
@@ -136,6 +139,20 @@ def test_a_slice_finishes_what_is_short(space):
     assert accuracy.running_progress() is None
     assert not accuracy.run_slice(report.pk)
     assert accuracy.measured_spaces() == [space]
+
+
+def test_a_slice_leaves_a_measurement_to_who_is_at_it(space):
+    """Ringing at once, a worker would do nothing else while `manage.py evaluate` runs."""
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    report = accuracy.start_report(space)
+    before = queues.waiting_ids("index", prefix=accuracy.PREFIX)
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [localisation_run._LOCK, report.pk])
+        assert not accuracy.run_slice(report.pk)
+        with pytest.raises(CommandError, match="another process is at this measurement"):
+            call_command("evaluate", verbosity=0)
+    assert queues.waiting_ids("index", prefix=accuracy.PREFIX) == before
+    assert accuracy.run_slice(report.pk)
 
 
 def test_older_reports_keep_their_numbers_only(space):

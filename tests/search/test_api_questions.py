@@ -90,11 +90,13 @@ def test_the_pages_of_a_kept_answer(visitor, town):
         ({"tags": ["x"], "limit": 51}, "limit", "from 1 to 50"),
         ({"box": [0, 0, 3, 3], "text": "x"}, "box", "at least 16"),
         ({"filters": {"bbox": [0, 1]}}, "filters.bbox", "west, south, east, north"),
+        ({"filters": {"bbox": [13, 56, 14, 55]}}, "filters.bbox", "south first"),
+        ({"filters": {"circle": [52, 13, 0]}}, "filters.circle", "expected a radius of more than 0"),
         ({"filters": {"colour": "red"}}, "filters.colour", "one of text, bbox"),
         ({"filters": "{"}, "filters", "JSON object"),
         ({"tags": ["x"], "cursor": "xyz"}, "cursor", "no cursor of ours"),
-        ({"text": "a gate"}, "", "compares pictures only"),
-        ({"tags": ["x"], "space": "other"}, "", "only staff"),
+        ({"text": "a gate"}, "text", "compares pictures only"),
+        ({"tags": ["x"], "space": "other"}, "space", "only staff"),
         ({}, "", "nothing of them"),
     ],
 )
@@ -103,7 +105,8 @@ def test_what_makes_no_sense_is_400_and_says_why(visitor, town, question, field,
     body = response.json()
     assert response.status_code == 400, body
     assert words in body["detail"]
-    assert field in {error["field"] for error in body["errors"]} | {""}
+    assert [error["field"] for error in body["errors"]] == [field]
+    assert body["detail"].count(f"{field}: ") == (1 if field else 0)
 
 
 def test_a_part_that_is_not_in_the_upload_is_unanswerable(visitor, town):

@@ -17,7 +17,7 @@ from search.evaluation.localisation_run import (
     start_report,
     unfinished_report,
 )
-from search.models import Audience, EvaluationTrial, ReportPurpose, ReportState
+from search.models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
 from tests.search.gallery import add_photo, make_space
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,16 @@ def test_near_duplicates_and_copies_of_copies_are_left_out(space):
         )
     trial = trial_of(run(space), photos[0])
     assert [one.photo_id for one in trial.sightings] == [photos[3].pk]
+
+
+def test_a_private_copy_of_two_public_photos_joins_them_for_curators_alone(space):
+    """What everyone's calibration rests on must not change with a photo that not everyone sees."""
+    first, second = placed(space), placed(space, 1)
+    private = placed(space, 2, visibility="private")
+    for public in (first, second):
+        NearDuplicate.objects.create(photo_a=public, photo_b=private, kind=DuplicateKind.SAME_PICTURE, similarity=1)
+    assert [one.photo_id for one in trial_of(run(space), first).sightings] == [second.pk]
+    assert trial_of(run(space, Audience.CURATORS), first).sightings == ()
 
 
 def test_a_dismissed_pair_is_asked_for(space):
@@ -132,6 +142,19 @@ def test_a_limit_takes_a_sample_that_is_the_same_every_time(space):
     assert len(samples[0]) == 3
 
 
+def test_a_report_is_never_there_without_its_trials(space, monkeypatch):
+    """A worker that found it so finished it: a report of no photos."""
+
+    def fail(*_args, **_options):
+        raise RuntimeError("broken off")
+
+    placed(space)
+    monkeypatch.setattr(EvaluationTrial.objects, "bulk_create", fail)
+    with pytest.raises(RuntimeError, match="broken off"):
+        start_report(space)
+    assert not EvaluationReport.objects.exists()
+
+
 def test_nothing_placed_is_said(space):
     with pytest.raises(NothingToMeasureError, match="made-up"):
         start_report(space)
@@ -154,4 +177,5 @@ def test_the_gallery_finds_across_the_antimeridian(space):
     east = add_photo(space, ANGLES[1], latitude=-17.0, longitude=179.9999)
     gallery = load_gallery(space, Audience.EVERYONE)
     assert gallery.around(-17.0, 180.0, 20.0) == {west.pk, east.pk}
-    assert gallery.nearest_m(-17.0, 179.9999, without=load_fellows().of(east)) == pytest.approx(21.3, abs=0.2)
+    left_out = load_fellows(Audience.EVERYONE).of(east)
+    assert gallery.nearest_m(-17.0, 179.9999, without=left_out) == pytest.approx(21.3, abs=0.2)

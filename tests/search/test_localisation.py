@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from search.calibration import SHIPPED_PRIOR
 from search.evaluation.fitting import (
     conformal_quantile,
+    fit_independence,
     fit_prior,
     fit_same_place,
+    fit_scatter_share,
     fit_threshold,
     needed_radius_m,
 )
@@ -202,9 +205,32 @@ def test_the_threshold_rises_where_answers_are_invented():
         levels = {"fundamental_inliers": probability_inliers, "homography_inliers": 15, "level": "confirmed"}
         return [conclude(sighting(5.0, **levels), photo_id=number, **more) for number in range(60)]
 
-    assert fit_threshold(answers(40)) == 0.5
+    assert fit_threshold(answers(40)) == 0.975  # all of them are answered there as well, believed at .98
     invented = answers(26, is_absent=True)  # believed at about .91
     assert fit_threshold([*answers(40), *invented]) > invented[0].probability
+
+
+def test_a_fitted_share_of_the_scatter_holds_nine_of_ten():
+    """Seven photos in a row 20 m apart err by 30, though 60 m of scatter would hold them always."""
+    row = [sighting(20.0 * number, photo_id=number, **CONFIRMED) for number in range(-3, 4)]
+    outcomes = [conclude(*row, photo_id=number) for number in range(40)]
+    off = [replace(one, error_m=30.0 if number else 90.0) for number, one in enumerate(outcomes)]
+    assert outcomes[0].placement.basis.scatter_m == pytest.approx(60, abs=0.1)
+    assert fit_scatter_share(off) == pytest.approx(0.5, abs=0.01)
+    assert fit_scatter_share([replace(one, error_m=200.0) for one in off]) == 1
+    assert fit_scatter_share(off[:20]) == 1  # too few to tell
+
+
+def test_photos_of_look_alikes_are_learned_to_err_together():
+    """Where a place is gone, eight photos of the one that looks like it match, each half believed."""
+    half = {"fundamental_inliers": 24, "homography_inliers": 12, "level": "confirmed"}
+    sure = {"fundamental_inliers": 90, "homography_inliers": 60, "level": "confirmed"}
+    gone = [sighting(600.0, photo_id=number, **half) for number in range(8)]
+    here = [sighting(5.0, photo_id=number, **sure) for number in range(3)]
+    there = [trial(*here, photo_id=number) for number in range(60)]
+    alike = [trial(*gone, photo_id=number, is_absent=True) for number in range(60)]
+    assert fit_independence([*there, *alike], SHIPPED_PRIOR) == 0
+    assert fit_independence(there, SHIPPED_PRIOR) == 1
 
 
 # --- known truth ----------------------------------------------------------------------------------------

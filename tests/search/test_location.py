@@ -140,6 +140,26 @@ def test_all_votes_in_one_point():
     assert (found.latitude, found.longitude, found.support) == (0, 0, 4)
 
 
+def test_photos_that_err_together_make_a_place_hardly_surer():
+    votes = list(around(41, -39.9, 3, 20, p_same=0.9))
+    # the doubts .1, .1 and .1: all of them; the strongest and the root of the others; the strongest alone
+    for independence, doubt in ((1.0, 0.001), (0.5, 0.01), (0.0, 0.1)):
+        found = locate(*votes, prior=PlacePrior(independence=independence)).best
+        assert found.probability == pytest.approx(1 - doubt)
+
+
+def test_a_look_alike_beside_the_place_does_not_widen_the_circle():
+    """One vote in nine is more than a tenth of the weight, but has hardly a chance against the eight."""
+    found = locate(*around(41, -39.9, 8, 20), vote(*map(float, destination(41, -39.9, 90, 8000)))).estimate
+    assert found.radius_m == SHIPPED_RADII_M["several"]
+
+
+def test_a_share_of_the_scatter_makes_the_circle():
+    votes = list(around(41, -39.9, 6, 300))
+    assert locate(*votes).estimate.radius_m == pytest.approx(300, abs=1)
+    assert locate(*votes, prior=PlacePrior(scatter_share=0.5)).estimate.radius_m == pytest.approx(150, abs=1)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -203,6 +223,9 @@ def test_a_calibration_replaces_what_it_fitted():
     prior = apply_calibration(SHIPPED_PRIOR, "same-place", parameters, n=80)
     assert (prior.same_place, prior.threshold, prior.fitted_on) == ((-10, 3, 0), 0.7, 80)
     assert prior.radii_m == SHIPPED_RADII_M
+    assert (prior.independence, prior.scatter_share) == (1, 1)
+    assert apply_calibration(prior, "same-place", {**parameters, "independence": 0.25}, n=80).independence == 0.25
+    assert apply_calibration(prior, "radius", {"radii_m": {}, "scatter_share": 0.8}, n=80).scatter_share == 0.8
     prior = apply_calibration(prior, "radius", {"radii_m": {"several": 42.0}}, n=80)
     assert prior.radius_m("several") == 42
     assert prior.radius_m("single") == SHIPPED_RADII_M["single"]

@@ -71,6 +71,7 @@ def test_a_form_says_the_same_in_texts():
         has_location=False,
     )
     assert read_filters(texts) == expected
+    assert read_filters({**texts, "bbox": "[26.5, 36, 30.9, 39.2]"}) == expected
     assert read_filters(tell_filters(expected)) == expected
 
 
@@ -78,6 +79,15 @@ def test_a_day_is_meant_whole():
     read = read_filters({"taken_from": "2020-05-31", "taken_until": "2020-05-31"})
     assert read.taken_from == datetime(2020, 5, 31, tzinfo=UTC)
     assert read.taken_until == datetime(2020, 5, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+def test_a_day_is_that_of_the_site(settings):
+    """A photo of one o'clock at night in Istanbul was taken on that day, though it was the day before in UTC."""
+    settings.TIME_ZONE = "Europe/Istanbul"
+    read = read_filters({"taken_from": "2020-05-31", "taken_until": "2020-05-31T01:00"})
+    assert read.taken_from == datetime(2020, 5, 30, 21, tzinfo=UTC)
+    assert read.taken_until == datetime(2020, 5, 30, 22, tzinfo=UTC)
+    assert read_filters(tell_filters(read)) == read
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             self._wait(report)
 
     def _import(self, folder: Path, options: dict[str, Any]) -> ImportReport:
-        files = list_files(folder)
+        files = list_files(folder, sidecar=options["sidecar"])
         defaults = {
             "location_visibility": options["location_visibility"],
             "credit": options["credit"],

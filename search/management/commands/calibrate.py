@@ -64,10 +64,12 @@ class Command(BaseCommand):
         self._row("same place: intercept", before.same_place[0], after.same_place[0])
         self._row("  per ln(1 + fundamental inliers)", before.same_place[1], after.same_place[1])
         self._row("  per ln(1 + homography inliers)", before.same_place[2], after.same_place[2])
+        self._row("further photos of a place count", before.independence, after.independence)
         self._row("least probability of an answer", before.threshold, after.threshold)
         for level, count in found.fit.by_level.items():
             radii = (tell_distance(prior.radii_m[level]) for prior in (before, after))
             self._row(f"radius, evidence {level} ({count} answers)", *radii)
+        self._row("  at least, of the photos' scatter", before.scatter_share, after.scatter_share)
         for name, path in _FIGURES.items():
             self._row(name, *(_dig(measures, path) for measures in (found.before, found.after)))
         if found.tag_cut is not None:
