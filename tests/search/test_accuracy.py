@@ -144,7 +144,7 @@ def test_a_slice_finishes_what_is_short(space):
 def test_a_slice_leaves_a_measurement_to_who_is_at_it(space):
     """Ringing at once, a worker would do nothing else while `manage.py evaluate` runs."""
     add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
-    report = accuracy.start_report(space)
+    report = localisation_run.start_report(space)
     before = queues.waiting_ids("index", prefix=accuracy.PREFIX)
     with psycopg.connect(**connection.get_connection_params()) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [localisation_run._LOCK, report.pk])
