@@ -32,6 +32,17 @@ def test_every_variable_passed_is_a_setting():
     assert passed <= settings_in_code()
 
 
+def test_every_setting_reaches_the_containers_but_those_that_the_image_decides():
+    environment = compose()["x-app"]["environment"]
+    decided = {"DATA_DIR", "MEDIA_ROOT", "STATIC_ROOT", "DEBUG"}
+    of_up = {"HOST", "PORT", "MODELS_AUTO"}  # `manage.py up` reads them, and no container runs that
+    assert settings_in_code() - set(environment) == decided | of_up
+    for name in {"MODEL_MIRROR", "VISION_ENGINE", "SAM_MODEL_TYPE", "OPEN_CLIP_MODELS", "OWLV2_PROMPTS"}:
+        assert environment[name] == f"${{{name}:-}}"
+    for name in ("web", "migrate", "worker-interactive", "worker-index"):
+        assert compose()["services"][name]["environment"] == environment
+
+
 def test_env_example_gives_every_variable_that_compose_asks_for():
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     required = set(re.findall(r"\$\{([A-Z_]+):\?", text))

@@ -77,8 +77,8 @@ def hint(file: WeightFile) -> str:
     """Return what a person can do to get the file."""
     size = f" ({file.size / 1e6:.0f} MB)" if file.size else ""
     return (
-        f"With a network: `manage.py models fetch {file.name}`. Without: download {url_of(file)}{size} elsewhere "
-        f"and copy it to {path_of(file)}."
+        f"With a network: `manage.py models fetch {file.name}` (or `python -m photos.vision fetch`). Without: "
+        f"download {url_of(file)}{size} elsewhere and copy it to {path_of(file)}."
     )
 
 

@@ -141,9 +141,10 @@ def test_threads_do_not_disturb_one_another():
 class Hungry(nn.Module):
     """A module for which more than `fits` rows are too many, as a GPU says it."""
 
-    def __init__(self, fits):
+    def __init__(self, fits, error=torch.OutOfMemoryError):
         super().__init__()
         self.fits = fits
+        self.error = error
         self.tried = []
 
     def __deepcopy__(self, _memo):
@@ -152,12 +153,13 @@ class Hungry(nn.Module):
     def forward(self, rows):
         self.tried.append(len(rows))
         if len(rows) > self.fits:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise self.error("MPS backend out of memory")
         return rows * 2
 
 
-def test_too_little_memory_means_smaller_portions_from_then_on():
-    module, given = Hungry(fits=3), torch.arange(16.0)[:, None]
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_too_little_memory_means_smaller_portions_from_then_on(error):
+    module, given = Hungry(fits=3, error=error), torch.arange(16.0)[:, None]
     network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(module, [given], batched=[True])
     assert torch.equal(network(given)[0], given * 2)
     assert module.tried == [16, 8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
@@ -172,6 +174,17 @@ def test_no_memory_for_one_row_is_told():
     )
     with pytest.raises(GpuMemoryError, match="VISION_ENGINE=openvino"):
         network(torch.ones(2, 1))
+
+
+def test_other_errors_are_no_matter_of_memory():
+    class Broken(nn.Module):
+        def forward(self, rows):
+            raise RuntimeError("a kernel failed")
+
+    rows = torch.ones(4, 1)
+    network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(Broken(), [rows], batched=[True])
+    with pytest.raises(RuntimeError, match="a kernel failed"):
+        network(rows)
 
 
 def test_the_engine_is_chosen_by_name_or_environment(monkeypatch):

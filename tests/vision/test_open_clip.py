@@ -12,11 +12,14 @@ import torch
 from torch.nn import functional
 
 from photos.vision import registry
+from photos.vision.encoders import vision_tower
+from photos.vision.encoders.class_token import only_what_is_read
 from photos.vision.encoders.open_clip import InvertingOpenClipEncoder, OpenClipEncoder, model_of
 from photos.vision.encoders.open_clip_models import MODELS, inverted
 from photos.vision.encoders.vision_tower import settings_of
 from photos.vision.engines import get_engine
 from photos.vision.errors import UnknownModelError, WeightsCorruptError, WeightsMissingError
+from photos.vision.mask_inversion import invert_masks
 from photos.vision.masks import mask_of, segment_of
 from photos.vision.types import Box, SegmentMask
 from tests.vision.checkpoints import write_small_clip, write_small_siglip
@@ -85,6 +88,27 @@ def test_pictures_get_the_vectors_of_open_clip(encoders, networks, spec, engine)
     assert found[0] @ found[1] < 0.999
 
 
+def test_only_what_is_read_of_the_last_block_is_worked_out(networks):
+    visual = networks[1][CLIP.slug].visual
+    reduced = only_what_is_read(visual)
+    pixels = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    seen = []
+    with (
+        torch.no_grad(),
+        visual.transformer.resblocks[-1].mlp.register_forward_hook(
+            lambda _module, given, _found: seen.append(given[0].shape[1])
+        ),
+    ):
+        expected, found = visual(pixels), reduced(pixels)
+    assert seen == [17, 1]
+    assert (found - expected).abs().max() <= 2e-6 * expected.abs().max()
+
+
+def test_towers_that_read_all_places_are_left_alone(networks):
+    siglip = networks[1][SIGLIP.slug].visual
+    assert only_what_is_read(siglip) is siglip
+
+
 @pytest.mark.parametrize("spec", [CLIP, SIGLIP], ids=lambda spec: spec.slug)
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_texts_get_the_vectors_of_open_clip(encoders, networks, spec, engine):
@@ -145,6 +169,23 @@ def test_inverted_masks_are_another_space(encoders, spec):
     assert parts[0] @ parts[1] < 0.999
     empty = SegmentMask(np.zeros(SHAPE, bool), Box(0, 0, 0, 0), 0)
     assert encoder.encode_segments(image, [empty]) == [None]
+
+
+def test_inversion_takes_fewer_masks_at_once_where_memory_runs_out(encoders, monkeypatch):
+    encoder = encoders(inverted(CLIP, mi_steps=12), kind=InvertingOpenClipEncoder)
+    expected = encoder.encode_segments(picture(), segments())
+    tried = []
+
+    def hungry(attention, feature, masks, **settings):
+        tried.append(len(masks))
+        if len(masks) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return invert_masks(attention, feature, masks, **settings)
+
+    monkeypatch.setattr(vision_tower, "invert_masks", hungry)
+    found = encoder.encode_segments(picture(), segments())
+    assert tried == [3, 2, 1, 1, 1]
+    assert np.allclose(found, expected, atol=1e-5)
 
 
 def test_the_slug_holds_the_inversions_settings():

@@ -18,6 +18,7 @@ from photos.vision.masks import mask_iou
 from photos.vision.segmenters.sam import SamSegmenter, SamSettings, weights_of
 from photos.vision.segmenters.sam_automatic import automatic_masks, full_masks, measure, point_grid
 from photos.vision.segmenters.sam_decoder import PromptDecoder
+from photos.vision.segmenters.sam_encoder import PictureEncoder
 from photos.vision.segmenters.sam_model import SamModel, load_sam
 from photos.vision.types import Box
 from tests.vision.checkpoints import make_small_sam, write_small_sam
@@ -65,7 +66,7 @@ def ours(checkpoint, image, engine):
     return masks, full_masks(model, encoded, masks.small)
 
 
-@pytest.mark.parametrize("shape", [(120, 160), (200, 90)])
+@pytest.mark.parametrize("shape", [(120, 160), (200, 90), (96, 128)])
 def test_masks_are_those_of_the_original_generator(checkpoint, shape):
     image = picture(*shape)
     expected = generated_by_the_original(checkpoint, image)
@@ -90,6 +91,18 @@ def test_the_decoder_is_the_originals_function():
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == theirs.shape
         assert (ours - theirs).abs().max() <= 2e-6 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("grid_is_divided", [False, True])
+def test_the_encoder_is_the_originals_function(grid_is_divided):
+    """With windows of 3 on a grid of 8, which need padding, and of 9, which do not."""
+    sam: Any = make_small_sam(side=144 if grid_is_divided else 128)
+    torch.manual_seed(0)
+    pixels = torch.randn(1, 3, sam.image_encoder.img_size, sam.image_encoder.img_size)
+    with torch.inference_mode():
+        expected, found = sam.image_encoder(pixels), PictureEncoder(sam)(pixels)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() <= 2e-6 * expected.abs().max()
 
 
 def masks_of_prompts(checkpoint, image, engine):

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from photos.vision.encoders.class_token import only_what_is_read
 from photos.vision.encoders.crops import View
 from photos.vision.encoders.open_clip_build import load_clip
 from photos.vision.encoders.open_clip_models import INVERTED, MODELS, ClipModel
@@ -29,7 +30,8 @@ class OpenClipEncoder:
         self.spec = spec
         self._model = model_of(spec.slug)
         network: Any = load_clip(self._model)
-        self._vision = VisionTower(spec, network.visual, _view(self._model, network), engine=engine)
+        visual = only_what_is_read(network.visual)
+        self._vision = VisionTower(spec, visual, _view(self._model, network), engine=engine)
         self._keep(network.visual)
         del network.visual  # what is left is the text tower
         self._tokenize = Tokenizer(self._model, network.context_length)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from photos.vision.encoders.crops import View, is_blank, resize_to
 from photos.vision.encoders.open_clip_models import INVERTED
 from photos.vision.engines import Engine, Network, get_engine
+from photos.vision.engines.torch_engine import GpuMemoryError, is_out_of_memory
 from photos.vision.errors import WeightsCorruptError
-from photos.vision.mask_inversion import MaskInversion, Tower, invert_masks, linearise
+from photos.vision.mask_inversion import LastAttention, MaskInversion, Tower, invert_masks, linearise
 from photos.vision.types import EncoderSpec, Image, SegmentMask
 
 Vector: TypeAlias = NDArray[np.float32]
@@ -98,16 +99,26 @@ class MaskInvertingTower:
         fitted = [cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA) for mask in some]
         masks = torch.from_numpy(np.stack(fitted)).to(feature.device)
         attention = linearise(self._tower, tokens)
-        found = invert_masks(
-            attention, feature, masks, mi_alpha=self.settings.mi_alpha, mi_steps=self.settings.mi_steps
-        )
-        vectors = iter(unit_rows(found, self.spec))
+        vectors = iter(unit_rows(self._invert(attention, feature, masks), self.spec))
         return [next(vectors) if segment.mask.any() else None for segment in segments]
 
     def encode_all(self, image: Image, segments: Sequence[SegmentMask]) -> tuple[Vector | None, list[Vector | None]]:
         """Return the picture's vector, None for a blank one or without `global_features`, and its segments'."""
         whole = self.encode([image])[0] if self.settings.global_features else None
         return whole, self.encode_segments(image, segments)
+
+    def _invert(self, attention: LastAttention, feature: Tensor, masks: Tensor) -> Tensor:
+        """Return (B, D); where a GPU's memory runs out, for half of the masks at a time: each is searched alone."""
+        settings = self.settings
+        try:
+            return invert_masks(attention, feature, masks, mi_alpha=settings.mi_alpha, mi_steps=settings.mi_steps)
+        except RuntimeError as exc:
+            if not is_out_of_memory(exc):
+                raise
+            if len(masks) == 1:
+                raise GpuMemoryError from exc
+        halves = masks.tensor_split(2)
+        return torch.cat([self._invert(attention, feature, half) for half in halves])
 
     @torch.no_grad()
     def _run(self, image: Image) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,9 @@ class GpuMemoryError(VisionError):
 
     permanent = False
 
+    def __init__(self) -> None:
+        super().__init__("The GPU has too little free memory for one picture; free some, or set VISION_ENGINE=openvino")
+
 
 class TorchEngine:
     """Run networks with torch itself, on the best device there is."""
@@ -66,7 +69,9 @@ class TorchNetwork:
             try:
                 outputs.append(self._run(placed, slice(start, stop)))
                 start = stop
-            except torch.OutOfMemoryError as exc:
+            except RuntimeError as exc:
+                if not is_out_of_memory(exc):
+                    raise
                 self._take_less(stop - start, exc)
         return tuple(torch.cat(parts).float() for parts in zip(*outputs, strict=True))
 
@@ -80,12 +85,15 @@ class TorchNetwork:
 
     def _take_less(self, tried: int, exc: Exception) -> None:
         if tried == 1:
-            raise GpuMemoryError(
-                "The GPU has too little free memory for one picture; free some, or set VISION_ENGINE=openvino."
-            ) from exc
+            raise GpuMemoryError from exc
         self._limit = tried // 2
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        if self._device.type != "cpu":
+            torch.accelerator.empty_cache()
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Say whether a GPU's memory ran out: Apple's MPS says so in a plain `RuntimeError`."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
 def best_device() -> torch.device:

@@ -68,9 +68,9 @@ def measure(model: SamModel, image: EncodedImage, small: Tensor, quality: Tensor
     """
     stability, boxes = [small.new_zeros(0)], [torch.zeros(0, 4, dtype=torch.int64, device=small.device)]
     for part in torch.split(small, _ENLARGED_AT_ONCE):
-        large = model.enlarge(part, image)
-        stability.append(_areas(large > STABILITY_OFFSET) / _areas(large > -STABILITY_OFFSET))
-        boxes.append(_boxes(large > 0))
+        large = model.enlarge(part, image, roughly=True)
+        stability.append(_areas(_above(large, STABILITY_OFFSET)) / _areas(_above(large, -STABILITY_OFFSET)))
+        boxes.append(_boxes(_above(large, 0.0)))
     return Masks(small, quality, torch.cat(stability), torch.cat(boxes))
 
 
@@ -102,6 +102,11 @@ def _joined(found: list[Masks]) -> Masks:
         torch.cat([one.stability for one in found]),
         torch.cat([one.boxes for one in found]),
     )
+
+
+def _above(logits: Tensor, level: float) -> Tensor:
+    """Return where the logits exceed a level; on a CPU by NumPy, for torch's threads wait for one another each time."""
+    return logits > level if logits.device.type != "cpu" else torch.from_numpy(logits.numpy() > level)
 
 
 def _areas(masks: Tensor) -> Tensor:
