@@ -14,6 +14,11 @@ def read_text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def read_optional(name: str, default: str) -> str:
+    """Return the text of a setting that may be empty: only where it is not set at all, the default."""
+    return os.environ.get(name, default).strip()
+
+
 def read_bool(name: str, default: bool) -> bool:
     value = read_text(name).lower()
     if not value:

@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF
 
 from geolocator.embedded.paths import redis_socket, socket_dir
 from geolocator.embedded.secrets import secret_key
-from geolocator.environment import read_bool, read_float, read_int, read_list, read_text
+from geolocator.environment import read_bool, read_float, read_int, read_list, read_optional, read_text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(read_text("DATA_DIR", "data")).expanduser().absolute()
@@ -202,7 +202,7 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
 # --- security -------------------------------------------------------------------------------------------
-TILE_URL = read_text("TILE_URL", "https://tile.openstreetmap.org/{z}/{x}/{y}.png")
+TILE_URL = read_optional("TILE_URL", "https://tile.openstreetmap.org/{z}/{x}/{y}.png")
 TILE_ATTRIBUTION = read_text(
     "TILE_ATTRIBUTION",
     '© <a href="https://www.openstreetmap.org/copyright">OpenStreetMap</a> contributors',
