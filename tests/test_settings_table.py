@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-READERS = {"read_text", "read_bool", "read_int", "read_float", "read_list"}
+READERS = {"read_text", "read_optional", "read_bool", "read_int", "read_float", "read_list"}
 
 
 def settings_in_code() -> set[str]:

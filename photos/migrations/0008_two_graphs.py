@@ -64,13 +64,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="photo",
             name="graph_visibility",
-            field=models.CharField(
-                blank=True,
-                default="",
-                editable=False,
-                help_text="whether its vectors stand among the public or the private photos'",
-                max_length=10,
-            ),
+            field=models.CharField(blank=True, default="", editable=False, max_length=10),
         ),
         migrations.AddIndex(
             model_name="photo",

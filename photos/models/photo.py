@@ -132,13 +132,7 @@ class Photo(models.Model):
 
     blur = models.CharField(max_length=400, blank=True, default="", editable=False)
 
-    graph_visibility = models.CharField(
-        max_length=10,
-        blank=True,
-        default="",
-        editable=False,
-        help_text=_("whether its vectors stand among the public or the private photos'"),
-    )
+    graph_visibility = models.CharField(max_length=10, blank=True, default="", editable=False)
 
     state = models.CharField(_("state"), max_length=12, choices=PhotoState, default=PhotoState.PENDING, editable=False)
     stage = models.CharField(max_length=20, blank=True, default="", editable=False)
