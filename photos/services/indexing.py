@@ -21,7 +21,7 @@ from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoState
 from photos.models.embedding import SpaceState
 from photos.services import availability, leases
 from photos.services.describing import MODEL_ERRORS, index_leased
-from photos.services.spaces import current_spaces, remaining_photos
+from photos.services.spaces import current_spaces, ensure_default_space, remaining_photos
 from photos.vision.errors import VisionError
 
 logger = logging.getLogger(__name__)
@@ -77,9 +77,13 @@ def ring_on_commit(photo_ids: Iterable[int]) -> None:
 def index_now(photo_id: int) -> bool:
     """Claim and index one photo; False where there was nothing to do or it did not work out.
 
-    Never raises for a picture: it ends ready, failed, pending for another attempt, or quarantined.
+    Never raises for a picture: it ends ready, failed, pending for another attempt, or quarantined. Before there is a
+    space it stays pending.
     """
-    lease = leases.claim(photo_id, availability.available(current_spaces()))
+    spaces = current_spaces()
+    if not spaces:
+        return False
+    lease = leases.claim(photo_id, availability.available(spaces))
     if lease is None:
         return False
     with lease:
@@ -134,7 +138,7 @@ def register_reconciler(name: str, reconcile_other: Callable[[], int]) -> None:
 
 
 def reconcile() -> dict[str, int]:
-    """Ring again for all work that nobody is at, and quarantine what used up its attempts.
+    """Ring again for all work that nobody is at, and quarantine what used up its attempts; make the first space.
 
     Returns counts: `photos` requeued, `quarantined`, and those of the registered others. One process at a time;
     the others return nothing.
@@ -142,6 +146,7 @@ def reconcile() -> dict[str, int]:
     with _alone() as alone:
         if not alone:
             return {}
+        ensure_default_space()
         counts = {"quarantined": leases.quarantine_spent(), "photos": _requeue()}
         for name, reconcile_other in _reconcilers.items():
             counts[name] = reconcile_other()

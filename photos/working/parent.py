@@ -19,6 +19,7 @@ from django.db import connection
 
 from photos.queues import QueueName
 from photos.services import indexing, sweeping
+from photos.vision.errors import VisionError
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def reconcile_until(wait: Callable[[float], bool]) -> None:
                 next_sweep = time.monotonic() + _SWEEP_EVERY_S
                 sweeping.sweep()
             problem = ""
-        except (DatabaseError, OSError) as exc:
+        except (DatabaseError, OSError, VisionError) as exc:  # also a DEFAULT_SPACE that nobody knows
             if not problem:
                 logger.warning("cannot reconcile: %s", exc)
             problem = str(exc)

@@ -367,6 +367,15 @@ def test_the_last_attempt_that_kills_its_worker_is_quarantined(add, settings):
     assert "3 times" in photo.index_error
 
 
+def test_before_there_is_a_space_photos_wait_and_the_reconciler_makes_one(db):
+    photo = collection.add_photo(jpeg(1), original_name="1.jpg")
+    assert not jobs.index_photo(photo.pk)
+    assert fresh(photo).state == PhotoState.PENDING
+    indexing.reconcile()
+    assert jobs.index_photo(photo.pk)
+    assert PhotoEmbedding.objects.filter(photo=photo, space=spaces.active_space()).exists()
+
+
 def test_the_reconciler_fills_a_new_space(add, index, space):
     photos = [index(add(n)) for n in range(2)]
     django_rq.get_queue("index").empty()
