@@ -1,8 +1,9 @@
 """Which photos a query may mean: counted, then found and scored in one SQL statement.
 
 Candidates are the photos nearest by their global vector, the owners of the segments nearest to the query's best
-segments and to the query as a whole, and the photos nearest as a whole to one of those segments. All of them are
-scored exactly; with cosines q.p of the vectors of query and photo, as a whole or of segments i and j:
+segments and to the query as a whole, and the photos nearest as a whole to the most telling of those segments. The most
+promising of them (`search.statement`) are scored exactly; with cosines q.p of the vectors of query and photo, as a
+whole or of segments i and j:
 
     score = w_g * whole + w_s * segments + w_t * share of the query's tags that the photo has
     whole = max(q.p, PART * max_j q.p_j, PART * max_i q_i.p)       a crop, or a picture pasted into another
