@@ -101,7 +101,7 @@ class Circle:
 
     def __post_init__(self) -> None:
         if not (abs(self.latitude) <= 90 and abs(self.longitude) <= 180):
-            raise ValueError("a middle with a latitude from -90 to 90 and a longitude from -180 to 180")
+            raise ValueError("a circle around a latitude from -90 to 90 and a longitude from -180 to 180")
         if not 0 < self.radius_m <= HALF_CIRCUMFERENCE_M:
             raise ValueError(f"a radius of more than 0 and at most {HALF_CIRCUMFERENCE_M:.0f} metres")
 
