@@ -174,8 +174,8 @@ def _form(
         with_tags=bool(query.tags),
     )
     reach = _look_ahead(form, parameters, query.filters, viewer)
-    given = {one.rank: vectors.as_parameter(one.embedding) for one in query.segments}
-    parameters |= {name: given[one.rank] for name, one in (asked | seekers).items()}
+    given = {id(one): vectors.as_parameter(one.embedding) for one in query.segments}  # two may have the same rank
+    parameters |= {name: given[id(one)] for name, one in (asked | seekers).items()}
     parameters |= _shares(query, weights or reach.weights or _weights_of(space.encoder))
     parameters |= {
         "few": reach.few,
