@@ -134,7 +134,11 @@ def make_server(name: str, data_dir: Path, *, durable: bool) -> Server:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a keeper; one line on the standard output tells how the start went."""
+    """Run a keeper; one line on the standard output tells how the start went.
+
+    Its locks end with the process and not before: who sees them free finds no keeper left. The kernel closes the
+    keeper's lock first, being the older one, so that the next user finds it free.
+    """
     name, folder, *options = arguments
     os.umask(0o022)
     lock = FileLock(lock_path(name, Path(folder), "keeper"))
@@ -148,8 +152,6 @@ def main(arguments: list[str]) -> None:
         _run(keeper)
     except _START_ERRORS as exc:
         _report(str(exc))
-    finally:
-        lock.release()  # before the users' lock, so that the next user finds it free
 
 
 def _run(keeper: Keeper) -> None:

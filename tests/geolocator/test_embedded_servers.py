@@ -33,12 +33,12 @@ with ensure_servers(pathlib.Path(sys.argv[1]), durable=sys.argv[2] == "durable")
 """
 
 
-def start_user(data_dir: Path, *, durable: bool = False) -> subprocess.Popen[str]:
+def start_user(data_dir: Path, *, durable: bool = False, **environment: str) -> subprocess.Popen[str]:
     """Another process that uses the servers until it gets a line, or is killed."""
     process = subprocess.Popen(
         [sys.executable, "-c", USER, str(data_dir), "durable" if durable else "quick"],
         cwd=PROJECT,
-        env=own_environment(),
+        env=own_environment(**environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -195,6 +195,15 @@ def test_the_last_of_two_users_ends_the_servers(data_dir, first_leaves_first):
     assert value(data_dir, "SELECT 1") == 1
     assert redis_answers(redis_socket(data_dir))
     late.communicate("leave\n", timeout=20)
+    assert processes_of(data_dir) == {}
+
+
+def test_the_last_user_waits_for_a_keeper_that_is_slow_to_end(data_dir, tmp_path):
+    """Where another user started it, too: that one cannot be asked."""
+    (tmp_path / "sitecustomize.py").write_text("import atexit, time\natexit.register(time.sleep, 1.0)\n")
+    first, last = start_user(data_dir, PYTHONPATH=str(tmp_path)), start_user(data_dir)
+    first.communicate("leave\n", timeout=20)
+    last.communicate("leave\n", timeout=20)
     assert processes_of(data_dir) == {}
 
 
