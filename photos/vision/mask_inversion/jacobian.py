@@ -12,10 +12,11 @@ from photos.vision.mask_inversion.tower import Norm, Tower
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LastAttention:
-    """What the relevance of any embedding is computed from: the derivative of the unit readout, D rows.
+    """What the relevance of any embedding is computed from: the derivative of the unit readout, token by token.
 
-    With `values` (heads, places, head width) the columns of `jacobian` (D, N * heads * head width) are the
-    attention's output, token by token; without, those of (D, N * heads * places) are the attention itself.
+    With `values` (heads, places, head width) the columns of `jacobian` (N, D, heads * head width) are the
+    attention's output; without, those of (N, D, heads * places) are the attention itself. One matrix a token
+    multiplies a few embeddings twice as fast as one of all tokens: a product of very few rows is cut badly.
     """
 
     jacobian: Tensor
@@ -26,13 +27,14 @@ class LastAttention:
     def relevance(self, embeddings: Tensor) -> Tensor:
         """Return (B, places): relu of the gradient of `embedding . readout` by the attention probabilities,
         averaged over heads and query tokens. `embeddings` is (B, D)."""
-        gradient = embeddings @ self.jacobian
+        tokens, count = len(self.jacobian), len(embeddings)
+        gradient = torch.bmm(embeddings.expand(tokens, -1, -1), self.jacobian)
         if self.values is None:
-            return gradient.view(len(embeddings), -1, self.places).clamp(min=0).mean(dim=1)
+            return gradient.view(tokens, count, -1, self.places).clamp(min=0).mean(dim=(0, 2))
         heads, _places, width = self.values.shape
-        by_output = gradient.view(len(embeddings), -1, heads, width).permute(2, 0, 1, 3)
+        by_output = gradient.view(tokens, count, heads, width).permute(2, 0, 1, 3)
         by_attention = by_output.flatten(1, 2) @ self.values.transpose(1, 2)
-        return by_attention.view(heads, len(embeddings), -1, self.places).clamp(min=0).mean(dim=(0, 2))
+        return by_attention.view(heads, tokens, count, self.places).clamp(min=0).mean(dim=(0, 1))
 
 
 @torch.no_grad()
@@ -59,7 +61,7 @@ def _fold(out: Tensor, values: Tensor) -> Tensor:
 
 
 def _by_attention_output(tower: Tower, after_attention: Tensor, out: Tensor) -> Tensor:
-    """Return (D, N * K): the unit readout's derivative by what `out` (W, K) takes in, token by token."""
+    """Return (N, D, K): the unit readout's derivative by what `out` (W, K) takes in, token by token."""
     standard, deviation = tower.norm2.standardise(after_attention)
     hidden = tower.fc1(standard * tower.norm2.weight + tower.norm2.bias)
     slopes = _slopes(tower, hidden)
@@ -67,13 +69,13 @@ def _by_attention_output(tower: Tower, after_attention: Tensor, out: Tensor) -> 
     inner = _centred_rows(tower.fc1.weight * tower.norm2.weight) @ out
     hidden_by_standard = tower.fc1.weight @ (standard * tower.norm2.weight).T
     standard_by_input = standard @ out / standard.shape[1]
-    jacobian = out.new_empty(readout.rows, len(standard), out.shape[1])
+    jacobian = out.new_empty(len(standard), readout.rows, out.shape[1])
     for token in range(len(standard)):
         by_hidden = readout.times_fc2(token) * slopes[token]
         along = by_hidden @ hidden_by_standard[:, token]
         through = torch.addr(by_hidden @ inner, along, standard_by_input[token], alpha=-1)
-        jacobian[:, token] = readout.times_out(token) + through / deviation[token]
-    return jacobian.flatten(1)
+        jacobian[token] = readout.times_out(token) + through / deviation[token]
+    return jacobian
 
 
 def _attend(tower: Tower, tokens: Tensor) -> tuple[Tensor, Tensor]:
