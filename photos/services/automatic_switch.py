@@ -27,7 +27,6 @@ from photos.vision.types import WeightFile
 
 Say = Callable[[str], object]
 
-_TIMEOUT_S: Final = 8.0
 _LOOK_EVERY_S: Final = 1.0
 _SAY_EVERY_S: Final = 5.0
 _BAR: Final = 20
@@ -85,7 +84,7 @@ def fetch_files(files: Iterable[WeightFile], *, space: str, say: Say) -> None:
     for file in files:
         if not weights.is_present(file):
             meter = _Meter("fetching", space, file.name, "MB", 1e6, say)
-            weights.fetch(file, progress=meter.note, timeout_s=_TIMEOUT_S)
+            weights.fetch(file, progress=meter.note)
 
 
 def fill(space: EmbeddingSpace, *, say: Say) -> None:

@@ -41,7 +41,8 @@ UNREADABLE: Final = (
 )
 """What torch raises for a file that is not its own, or that holds more than plain values: anything, it seems."""
 
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 8.0
+"""Bounds connecting and every wait for data: a closed network is told within 15 seconds of a command's start."""
 _BLOCK: Final = 1 << 20
 
 
@@ -102,11 +103,11 @@ def verify(file: WeightFile) -> None:
     _check(path, file, known=pinned_digest(file))
 
 
-def fetch(file: WeightFile, *, progress: Progress | None = None, timeout_s: float = TIMEOUT_S) -> Path:
+def fetch(file: WeightFile, *, progress: Progress | None = None) -> Path:
     """Download the file unless it is there, and return its path.
 
-    A broken download is taken up where it stopped. `timeout_s` bounds connecting and every wait for data. Raises
-    `WeightsMissingError` without a network and `WeightsCorruptError` when the file is not the pinned one.
+    A broken download is taken up where it stopped. Raises `WeightsMissingError` without a network and
+    `WeightsCorruptError` when the file is not the pinned one.
     """
     path = path_of(file)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +115,7 @@ def fetch(file: WeightFile, *, progress: Progress | None = None, timeout_s: floa
     with _locked(part):
         if path.is_file():
             return path
-        expected = _download(file, part, progress, timeout_s)
+        expected = _download(file, part, progress)
         try:
             digest = _check(part, file, known=expected)
         except WeightsCorruptError:
@@ -193,13 +194,13 @@ def _locked(part: Path) -> Iterator[None]:
         yield
 
 
-def _download(file: WeightFile, part: Path, progress: Progress | None, timeout_s: float) -> str:
+def _download(file: WeightFile, part: Path, progress: Progress | None) -> str:
     """Fill `part` and return the digest that is expected: the pinned one, else the server's, else none."""
     there = part.stat().st_size if part.is_file() else 0
     headers = {"User-Agent": "geolocator"} | ({"Range": f"bytes={there}-"} if there else {})
     request = urllib.request.Request(url_of(file), headers=headers)  # noqa: S310 - our own table of addresses, or the operator's mirror
     try:
-        with _open_within(request, timeout_s) as response:
+        with _open(request) as response:
             resumed = response.status == 206
             _receive(response, part, there if resumed else 0, file, progress)
             return pinned_digest(file) or _digest_in(response)
@@ -213,8 +214,8 @@ def _download(file: WeightFile, part: Path, progress: Progress | None, timeout_s
         raise _unreachable(file, str(exc) or type(exc).__name__) from exc
 
 
-def _open_within(request: urllib.request.Request, timeout_s: float) -> HTTPResponse:
-    """Open the address, or raise `TimeoutError`.
+def _open(request: urllib.request.Request) -> HTTPResponse:
+    """Open the address within `TIMEOUT_S`, or raise `TimeoutError`.
 
     The time-out of a socket bounds neither looking the name up nor trying each of a host's addresses in turn, so
     the whole is done in a thread that is left behind when it takes too long.
@@ -223,15 +224,15 @@ def _open_within(request: urllib.request.Request, timeout_s: float) -> HTTPRespo
 
     def open_address() -> None:
         try:
-            outcome.put(urllib.request.urlopen(request, timeout=timeout_s))  # noqa: S310 - as above
+            outcome.put(urllib.request.urlopen(request, timeout=TIMEOUT_S))  # noqa: S310 - as above
         except (OSError, HTTPException) as exc:
             outcome.put(exc)
 
     threading.Thread(target=open_address, daemon=True).start()
     try:
-        found = outcome.get(timeout=timeout_s)
+        found = outcome.get(timeout=TIMEOUT_S)
     except queue.Empty:
-        raise TimeoutError(f"timed out after {timeout_s:g} s") from None
+        raise TimeoutError(f"timed out after {TIMEOUT_S:g} s") from None
     if isinstance(found, Exception):
         raise found
     return found

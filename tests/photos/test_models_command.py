@@ -21,8 +21,7 @@ from django.conf import settings as site
 from django.core.management import CommandError, call_command
 
 from photos.models import EmbeddingSpace
-from photos.vision import registry
-from photos.vision.commands import fetch
+from photos.vision import registry, weights
 from photos.vision.types import WeightFile
 from tests.photos.workers import database_url
 
@@ -114,8 +113,8 @@ def test_without_a_network_it_says_what_is_missing_and_what_to_do(space, model_d
 
 
 def test_a_network_that_swallows_everything_is_told_in_time(space, model_dir, fetched_from, monkeypatch):
-    assert fetch._TIMEOUT_S <= 8  # of the 15 seconds; the rest is for the command to start
-    monkeypatch.setattr(fetch, "_TIMEOUT_S", 1.0)
+    assert weights.TIMEOUT_S <= 8  # of the 15 seconds; the rest is for the command to start
+    monkeypatch.setattr(weights, "TIMEOUT_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         fetched_from(silent.getsockname()[1])
         began = time.monotonic()

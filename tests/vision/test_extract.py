@@ -183,6 +183,11 @@ def test_it_rejects_settings_that_cannot_be(folder, tmp_path, monkeypatch, capsy
     assert len(told.splitlines()) == 1
 
 
+def test_it_names_a_file_of_settings_that_is_not_there(folder, tmp_path, capsys):
+    assert main(["extract", str(folder), str(tmp_path / "out"), "--config", str(tmp_path / "none.toml")]) == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'none.toml'} cannot be read: No such file or directory\n"
+
+
 def test_it_rejects_a_folder_that_is_none(tmp_path, capsys):
     assert main(["extract", str(tmp_path / "none"), str(tmp_path / "out")]) == 1
     assert "is not a folder" in capsys.readouterr().err

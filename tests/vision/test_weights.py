@@ -133,10 +133,11 @@ def test_without_a_network_it_says_what_to_do(tmp_path, monkeypatch):
 
 def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    monkeypatch.setattr(weights, "TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         file = WeightFile("w.pth", f"http://127.0.0.1:{silent.getsockname()[1]}/w.pth", DIGEST, 1)
         with pytest.raises(WeightsMissingError, match="timed out"):
-            weights.fetch(file, timeout_s=0.2)
+            weights.fetch(file)
 
 
 def test_two_at_once_fetch_once(server):

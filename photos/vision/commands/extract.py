@@ -156,6 +156,8 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return {name.lower().replace("-", "_"): value for name, value in tomllib.load(file).items()}
+    except OSError as exc:
+        raise VisionError(f"{path} cannot be read: {exc.strerror}") from exc
     except tomllib.TOMLDecodeError as exc:
         raise VisionError(f"{path} is no TOML: {exc}") from exc
 

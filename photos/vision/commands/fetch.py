@@ -13,9 +13,6 @@ from photos.vision.types import WeightFile
 
 HELP: Final = "download the weights of models; a broken download is taken up again"
 
-_TIMEOUT_S: Final = 8.0
-"""A closed network is to be told within 15 seconds of the command's start."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help="an encoder, a segmenter, or one weight file")
@@ -39,4 +36,4 @@ def fetch_with_bar(file: WeightFile, *, quiet: bool = False) -> None:
             bar.total = total or None
             bar.update(done - bar.n)
 
-        weights.fetch(file, progress=advance, timeout_s=_TIMEOUT_S)
+        weights.fetch(file, progress=advance)

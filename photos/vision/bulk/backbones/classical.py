@@ -22,7 +22,9 @@ _CODE: int = 512
 
 def load(recipe: Recipe) -> ClassicalBackbone:
     if recipe.model_name != "classical-512":
-        raise UnknownModelError(f"unknown classical model {recipe.model_name!r}; known: classical-512")
+        raise UnknownModelError(
+            f"unknown classical model {recipe.model_name!r}; known: classical-512; others need their --framework"
+        )
     return ClassicalBackbone(recipe, registry.get_encoder("classical-512"))
 
 
