@@ -29,8 +29,14 @@ class BoundingBox:
     north: float
 
     def parts(self) -> list[BoundingBox]:
+        """Boxes that do not cross the antimeridian; it lies at 180 and at -180 degrees, whichever a photo has."""
         if self.west <= self.east:
-            return [self]
+            box = [self]
+            if self.west == -180 and self.east < 180:
+                box.append(BoundingBox(180, self.south, 180, self.north))
+            if self.east == 180 and self.west > -180:
+                box.append(BoundingBox(-180, self.south, -180, self.north))
+            return box
         return [
             BoundingBox(self.west, self.south, 180, self.north),
             BoundingBox(-180, self.south, self.east, self.north),

@@ -55,6 +55,15 @@ def test_a_polygon_across_the_antimeridian(world):
 
 
 @pytest.mark.parametrize(
+    ("west", "east", "between"),
+    [(165, 180, ()), (150, 180, (160,)), (-180, -170, ()), (-180, -150, (-160,)), (180, 180, ()), (180, -180, ())],
+)
+def test_a_box_that_ends_at_the_antimeridian_holds_both_its_names(world, west, east, between):
+    found = inside(world, box=BoundingBox(west, -20, east, -10))
+    assert found == {(-17, -180), (-17, 180), *((-17, longitude) for longitude in between)}
+
+
+@pytest.mark.parametrize(
     ("corners", "words"),
     [
         (((0.0, 0.0), (1.0, 1.0), (0.0, 0.0)), "3 to 500"),
