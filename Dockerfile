@@ -25,7 +25,8 @@ VOLUME /data
 
 # Bulk extraction without a database: docker build --target extract
 FROM base AS extract
-ENTRYPOINT ["python", "-m", "photos.vision", "extract"]
+ENTRYPOINT ["python", "-m", "photos.vision"]
+CMD ["--help"]
 
 FROM base AS app
 EXPOSE 8000

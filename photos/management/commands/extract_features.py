@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from tqdm import tqdm
 
 from photos.errors import CollectionError
 from photos.models import EmbeddingSpace, Photo
@@ -15,6 +14,7 @@ from photos.services import extraction, spaces
 from photos.vision.bulk import command_line
 from photos.vision.bulk.planning import describe_recipe, job_of
 from photos.vision.errors import VisionError
+from photos.vision.progress import progress_bar
 
 
 class Command(BaseCommand):
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         space = self._space(asked.space)
         kind = "_segments" if asked.segments else ""
         path = asked.out / f"features_{space.slug}{kind}.{asked.format or 'hdf5'}"
-        with tqdm(total=Photo.objects.count(), unit="photo", desc="Writing", disable=None) as bar:
+        with progress_bar(total=Photo.objects.count(), unit="photo", desc="Writing") as bar:
             done = extraction.export_vectors(
                 space, path, dtype=asked.dtype or "float16", segments=asked.segments, progress=bar.update
             )

@@ -9,8 +9,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from photos.vision import weights
 from photos.vision.bulk.backbones import load_text_backbone, model_files
 from photos.vision.bulk.jobs import Engine, Job, Tally, run_jobs
@@ -20,6 +18,7 @@ from photos.vision.bulk.recipe import FRAMEWORKS, MULTI_SCALE, Recipe
 from photos.vision.bulk.resizing import TRANSFORMS, Resizing
 from photos.vision.bulk.shards import errors_path
 from photos.vision.errors import VisionError
+from photos.vision.progress import progress_bar
 
 ENGINES: Final = ("local", "ray")
 STOPPED: Final = 130
@@ -87,7 +86,7 @@ def run_features(options: argparse.Namespace, recipe: Recipe, jobs: Sequence[Job
         fetch_missing(dataclasses.replace(recipe, descriptors="text") if texts else recipe)
     began = time.monotonic()
     engine = engine_of(options, recipe, texts=texts)
-    with tqdm(unit="text" if texts else "picture", desc="Describing", disable=None, smoothing=0.05) as bar:
+    with progress_bar(unit="text" if texts else "picture", desc="Describing", smoothing=0.05) as bar:
 
         def show(tally: Tally, known: int) -> None:
             bar.total = max(known, bar.n)
@@ -111,7 +110,7 @@ def run_features(options: argparse.Namespace, recipe: Recipe, jobs: Sequence[Job
 def fetch_missing(recipe: Recipe) -> None:
     """Download a recipe's weights, with a bar; raises `WeightsMissingError` without a network."""
     for file in model_files(recipe):
-        with tqdm(desc=file.name, unit="B", unit_scale=True, disable=None) as bar:
+        with progress_bar(desc=file.name, unit="B", unit_scale=True) as bar:
 
             def advance(done: int, total: int, bar: Any = bar) -> None:
                 bar.total = total or None

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from tqdm import tqdm
 
 from photos.vision.adaptation import write_layer
 from photos.vision.adaptation_training import Epoch, TrainingSettings, train_layer
@@ -17,6 +16,7 @@ from photos.vision.errors import VisionError
 from photos.vision.interchange import feature_files
 from photos.vision.interchange.ilias_hdf5 import unescape_id
 from photos.vision.interchange.lists import read_rows
+from photos.vision.progress import progress_bar
 
 HELP: Final = "train a linear layer on features with labels; it makes a space of its own"
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if not known.any():
         raise VisionError(f"none of the {len(ids)} features is labelled in {options.labels}")
     found = np.array([labels[one] for one in ids if one in labels])
-    with tqdm(total=settings.epochs, unit="epoch", desc="Training", disable=None) as bar:
+    with progress_bar(total=settings.epochs, unit="epoch", desc="Training") as bar:
 
         def advance(epoch: Epoch) -> None:
             bar.set_postfix(loss=f"{epoch.loss:.4f}", held_out=f"{100 * epoch.held_out_map:.2f}", refresh=False)

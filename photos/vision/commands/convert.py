@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tqdm import tqdm
-
 from photos.vision.adaptation import read_layer
 from photos.vision.errors import VisionError
 from photos.vision.interchange import feature_files
 from photos.vision.interchange.faiss_index import export_index
 from photos.vision.interchange.feature_journal import DTYPES
+from photos.vision.progress import progress_bar
 
 HELP: Final = "turn files of features into HDF5, Parquet or a FAISS index; may be stopped and started again"
 
@@ -37,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     origin = " ".join(map(str, options.files)) + (f" +lin-{layer.digest}" if layer else "")
     with feature_files.open_writer(options.out, dtype=options.dtype, origin=origin) as writer:
         done = skipped = len(writer.ids)
-        with tqdm(unit="vector", desc="Converting", initial=done, disable=None) as bar:
+        with progress_bar(unit="vector", desc="Converting", initial=done) as bar:
             for ids, rows in feature_files.iterate_features(options.files, unescape=True):
                 fresh = slice(min(skipped, len(ids)), None)
                 skipped -= fresh.start

@@ -10,8 +10,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from photos.vision import configuration
 from photos.vision.bulk.command_line import ENGINES, STOPPED, add_feature_arguments, recipe_of, run_features
 from photos.vision.bulk.planning import PARTITIONS, Input, plan
@@ -19,6 +17,7 @@ from photos.vision.bulk.sources import find_pictures
 from photos.vision.bulk.stores import Place, to_place
 from photos.vision.errors import VisionError
 from photos.vision.extraction import ERRORS_NAME, ExtractionReport, ExtractionSettings, extract_folder
+from photos.vision.progress import progress_bar
 
 HELP: Final = "describe pictures into files; may be stopped and started again at any picture"
 _OWN: Final = {field.name for field in fields(ExtractionSettings)}
@@ -167,7 +166,7 @@ def _extract(folder: Path, out: Path, settings: ExtractionSettings) -> int:
     if not pictures:
         raise VisionError(f"there is nothing to describe in {folder}")
     began = time.monotonic()
-    with tqdm(total=len(pictures), unit="picture", desc="Describing", disable=None) as bar:
+    with progress_bar(total=len(pictures), unit="picture", desc="Describing") as bar:
         counts = {"described": 0, "skipped": 0, "refused": 0}
 
         def advance(outcome: str) -> None:

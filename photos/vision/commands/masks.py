@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from photos.vision import configuration
 from photos.vision.bulk.sources import find_pictures
 from photos.vision.errors import VisionError
 from photos.vision.object_masks import DEFAULT_SEGMENTER, SEGMENTERS, MaskingReport, mask_folder
+from photos.vision.progress import progress_bar
 
 HELP: Final = "find the objects of a folder's pictures (OWLv2, SAM) as SoIR's captions.pt; may be stopped and resumed"
 
@@ -51,7 +50,7 @@ def _mask(options: argparse.Namespace) -> int:
     pictures = find_pictures(options.folder)
     if not pictures:
         raise VisionError(f"there are no pictures in {options.folder}")
-    with tqdm(total=len(pictures), unit="picture", desc="Finding objects", disable=None) as bar:
+    with progress_bar(total=len(pictures), unit="picture", desc="Finding objects") as bar:
         try:
             report = mask_folder(
                 options.folder,

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from tqdm import tqdm
-
 from photos.vision.interchange.whole_files import whole_file
+from photos.vision.progress import progress_bar
 from search.evaluation import arguments
 from search.evaluation.datasets.crops import write_crops
 from search.evaluation.datasets.names import translate
@@ -55,7 +54,7 @@ def _write_ids(folder: Path, data: Dataset) -> None:
 
 
 def _write_crops(folder: Path, data: Dataset) -> None:
-    with tqdm(total=len(data.queries), unit="query", desc="Cutting out", disable=None) as bar:
+    with progress_bar(total=len(data.queries), unit="query", desc="Cutting out") as bar:
         count = write_crops(data, folder, progress=bar.update)
     sys.stdout.write(f"{folder}: {count} queries\n")
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from photos.vision.interchange import feature_files
 from photos.vision.interchange.lists import read_rows
+from photos.vision.progress import progress_bar
 from search.evaluation import arguments
 from search.evaluation.errors import EvaluationError
 from search.evaluation.knn import Rows, search_exact, search_expanded
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     selected = {row[0] for row in read_rows(options.selected_ids)} if options.selected_ids else None
 
     def gallery() -> Iterator[tuple[list[str], Rows]]:
-        with tqdm(unit="vector", desc="Searching", disable=None) as bar:
+        with progress_bar(unit="vector", desc="Searching") as bar:
             for ids, rows in feature_files.iterate_features(options.gallery):
                 yield (ids, rows) if selected is None else _choose(ids, rows, selected)
                 bar.update(len(ids))
