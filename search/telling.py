@@ -96,6 +96,7 @@ def tell(answer: dict[str, Any], result: SearchResult | None = None) -> dict[str
             estimate["percent"] = percent(estimate["probability"])
             estimate["coordinate"] = format_coordinate(estimate)
     answer["place"] = _place_name(answer)
+    answer["exif"] = _tell_exif(answer)
     return answer
 
 
@@ -146,6 +147,22 @@ def _distance(match: Mapping[str, Any], location: Mapping[str, Any] | None) -> s
         return ""
     points = (location["latitude"], location["longitude"], match["latitude"], match["longitude"])
     return tell_distance(float(haversine_m(*points)))
+
+
+def _tell_exif(answer: Mapping[str, Any]) -> str:
+    """Return how the file's own position stands to the answer; empty where it has none."""
+    exif = next((one for one in answer.get("sources", []) if one["source"] == "exif"), None)
+    if exif is None or exif["latitude"] is None:
+        return ""
+    point = {"point": f"{exif['latitude']:.5f}, {exif['longitude']:.5f}"}
+    location = answer.get("location")
+    if location is None:
+        return _("The file's EXIF says %(point)s. Nothing in the collection confirms or refutes it.") % point
+    distance_m = float(haversine_m(*(one[name] for one in (location, exif) for name in ("latitude", "longitude"))))
+    told = point | {"distance": tell_distance(distance_m)}
+    if distance_m <= location["radius_m"] + (exif["radius_m"] or 0.0):
+        return _("The file's EXIF says %(point)s, %(distance)s away: the two agree.") % told
+    return _("The file's EXIF says %(point)s, %(distance)s away: one of the two is wrong.") % told
 
 
 def _place_name(answer: Mapping[str, Any]) -> str:

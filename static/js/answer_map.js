@@ -12,12 +12,14 @@ const CONTROLS = { left: 0, top: 0, right: 52, bottom: 92 }; // where the map ke
 export function drawAnswer(element, answer) {
   const placed = answer.matches.map((match, number) => ({ match, number })).filter(({ match }) => match.latitude !== null);
   const estimates = [answer.location, ...answer.alternatives].filter(Boolean);
-  const points = unwrap([...estimates, ...placed.map(({ match }) => match)].map(({ latitude, longitude }) => [latitude, longitude]));
+  const exif = (answer.sources ?? []).filter(({ source, latitude }) => source === "exif" && latitude !== null);
+  const points = unwrap([...estimates, ...placed.map(({ match }) => match), ...exif].map(({ latitude, longitude }) => [latitude, longitude]));
   const map = createMap(element, points.length ? { center: points[0], zoom: 13 } : {});
   const bounds = L.latLngBounds([]);
   drawEstimates(map, answer, estimates, points, bounds, element.dataset.wordsVerdict);
   const photos = placed.map((one, index) => ({ ...one, point: L.latLng(points[estimates.length + index]), confirmed: one.match.verification?.level === "confirmed" }));
   for (const { point, confirmed } of photos) if (confirmed || !answer.location) bounds.extend(boundsAround([[point.lat, point.lng]], 40));
+  if (exif.length) drawExif(map, exif[0], L.latLng(points.at(-1)), answer.location ? null : bounds);
   if (bounds.isValid()) map.fitBounds(bounds, { padding: [70, 70], maxZoom: 17, animate: false });
   const markers = drawPhotos(map, photos, answer.location ? L.latLng(points[0]) : null);
   listen(markers);
@@ -32,6 +34,16 @@ function drawEstimates(map, answer, estimates, points, bounds, words) {
   });
   if (!answer.location) return;
   L.marker(points[0], { icon: pin("", "answer-pin"), zIndexOffset: 1000, alt: words, title: answer.verdict, keyboard: false }).addTo(map);
+}
+
+// What the file says of itself: a square of its own, which widens the view only where there is no answer.
+function drawExif(map, exif, point, bounds) {
+  bounds?.extend(boundsAround([[point.lat, point.lng]], 40));
+  const body = document.createElement("div");
+  body.className = "exif-pin";
+  body.textContent = "EXIF";
+  const icon = L.divIcon({ html: body, className: "pin-holder", iconSize: [44, 22], iconAnchor: [22, -4] });
+  L.marker(point, { icon, alt: `${exif.name}: ${exif.says}`, title: `${exif.name}: ${exif.says}`, keyboard: false, zIndexOffset: 900 }).addTo(map);
 }
 
 // Pictures are laid out anew at each zoom: each as near to its point as there is room, the best match first. One

@@ -45,7 +45,11 @@ def encode(pixels: np.ndarray, *, gps: tuple[float, float] | None = None) -> byt
     options: dict[str, Any] = {}
     if gps is not None:
         exif = PillowImage.Exif()
-        exif[0x8825] = {1: "N", 2: (gps[0], 0.0, 0.0), 3: "E", 4: (gps[1], 0.0, 0.0)}
+        latitude, longitude = gps
+        exif[0x8825] = {
+            **{1: "N" if latitude >= 0 else "S", 2: (abs(latitude), 0.0, 0.0)},
+            **{3: "E" if longitude >= 0 else "W", 4: (abs(longitude), 0.0, 0.0)},
+        }
         options["exif"] = exif.tobytes()
     buffer = io.BytesIO()
     PillowImage.fromarray(pixels).save(buffer, "JPEG", quality=92, **options)

@@ -143,6 +143,31 @@ def test_nobody_asks_on_from_anothers_question(stranger, question):
     assert SearchRequest.objects.count() == 1
 
 
+# --- the file's own word ---------------------------------------------------------------------------------
+
+
+def test_a_file_that_says_otherwise_is_told_beside_the_answer(client, question):
+    page = page_of(client, question)
+    assert re.search(r"EXIF says 10\.00000, 20\.00000, [\d,.]+ km away: one of the two is wrong", page)
+
+
+def test_a_file_that_agrees_is_told_too(client, town):
+    at = (town.gate[0].latitude, town.gate[0].longitude)
+    client.post("/", {"image": SimpleUploadedFile("a.jpg", picture_of(1, 5, gps=at))}, headers=SCRIPT)
+    asked = SearchRequest.objects.latest("pk")
+    assert requests.run(asked.pk)
+    page = page_of(client, asked)
+    assert "Probably at" in page
+    assert re.search(r"EXIF says 41\.0\d{4}, -?\d+\.\d{5}, [\d.]+ m away: the two agree", page)
+
+
+def test_a_file_that_alone_knows_its_place_says_so(client, question):
+    Photo.objects.all().delete()
+    page = page_of(client, question)
+    assert "I cannot place this photo" in page
+    assert "EXIF says 10.00000, 20.00000. Nothing in the collection confirms or refutes it." in page
+
+
 # --- sharing -------------------------------------------------------------------------------------------
 
 
