@@ -46,10 +46,8 @@ def encode(pixels: np.ndarray, *, gps: tuple[float, float] | None = None) -> byt
     if gps is not None:
         exif = PillowImage.Exif()
         latitude, longitude = gps
-        exif[0x8825] = {
-            **{1: "N" if latitude >= 0 else "S", 2: (abs(latitude), 0.0, 0.0)},
-            **{3: "E" if longitude >= 0 else "W", 4: (abs(longitude), 0.0, 0.0)},
-        }
+        north, east = ("N" if latitude >= 0 else "S"), ("E" if longitude >= 0 else "W")
+        exif[0x8825] = {1: north, 2: (abs(latitude), 0.0, 0.0), 3: east, 4: (abs(longitude), 0.0, 0.0)}
         options["exif"] = exif.tobytes()
     buffer = io.BytesIO()
     PillowImage.fromarray(pixels).save(buffer, "JPEG", quality=92, **options)
