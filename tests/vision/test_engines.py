@@ -13,8 +13,8 @@ from torch import nn
 
 from photos.vision.engines import get_engine
 from photos.vision.engines.openvino_engine import OpenVinoEngine
-from photos.vision.engines.torch_engine import GpuMemoryError, TorchEngine
-from photos.vision.errors import VisionError
+from photos.vision.engines.torch_engine import TorchEngine
+from photos.vision.errors import GpuMemoryError, VisionError
 from photos.vision.weights import model_dir
 
 ENGINES = {"torch": TorchEngine, "openvino": OpenVinoEngine}
@@ -174,6 +174,17 @@ def test_no_memory_for_one_row_is_told():
     )
     with pytest.raises(GpuMemoryError, match="VISION_ENGINE=openvino"):
         network(torch.ones(2, 1))
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_no_memory_for_a_network_itself_is_told(error):
+    class Large(Hungry):
+        def to(self, *_args):
+            raise self.error("CUDA out of memory")
+
+    engine = TorchEngine(precision="f32", device=torch.device("cpu"))
+    with pytest.raises(GpuMemoryError, match="VISION_ENGINE=openvino"):
+        engine.compile(Large(fits=1, error=error), [torch.ones(2, 1)], batched=[True])
 
 
 def test_other_errors_are_no_matter_of_memory():

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from photos.vision.errors import VisionError
-
-
-class GpuMemoryError(VisionError):
-    """Not even one row fits into the GPU's memory."""
-
-    permanent = False
-
-    def __init__(self) -> None:
-        super().__init__("The GPU has too little free memory for one picture; free some, or set VISION_ENGINE=openvino")
+from photos.vision.errors import GpuMemoryError
 
 
 class TorchEngine:
@@ -33,10 +25,11 @@ class TorchEngine:
     def compile(
         self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
     ) -> TorchNetwork:
-        """Return the module on the device; the given one is left as it is."""
+        """Return the module on the device; the given one is left as it is. Raises `GpuMemoryError`."""
         limit = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows) if static else None
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        placed = copy.deepcopy(module).eval().requires_grad_(False).to(self.device, dtype)
+        with telling_gpu_memory():
+            placed = copy.deepcopy(module).eval().requires_grad_(False).to(self.device, dtype)
         return TorchNetwork(placed, batched, device=self.device, dtype=dtype, limit=limit)
 
 
@@ -73,7 +66,8 @@ class TorchNetwork:
                 if not is_out_of_memory(exc):
                     raise
                 self._take_less(stop - start, exc)
-        return tuple(torch.cat(parts).float() for parts in zip(*outputs, strict=True))
+        with telling_gpu_memory():
+            return tuple(torch.cat(parts).float() for parts in zip(*outputs, strict=True))
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
@@ -94,6 +88,17 @@ class TorchNetwork:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Say whether a GPU's memory ran out: Apple's MPS says so in a plain `RuntimeError`."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
+@contextmanager
+def telling_gpu_memory() -> Iterator[None]:
+    """Raise `GpuMemoryError` where a GPU's memory runs out."""
+    try:
+        yield
+    except RuntimeError as exc:
+        if not is_out_of_memory(exc):
+            raise
+        raise GpuMemoryError from exc
 
 
 def best_device() -> torch.device:
