@@ -176,6 +176,47 @@ def test_no_memory_for_one_row_is_told():
         network(torch.ones(2, 1))
 
 
+def test_once_there_is_memory_again_portions_grow():
+    module, given = Hungry(fits=3), torch.arange(16.0)[:, None]
+    network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(module, [given], batched=[True])
+    for _ in range(100):
+        assert torch.equal(network(given)[0], given * 2)
+    failed = sum(rows > 3 for rows in module.tried)
+    assert 3 < failed < len(module.tried) / 30  # it goes on trying, seldom
+    module.fits = 16
+    for _ in range(100):
+        network(given)
+    assert module.tried[-1] == 16
+
+
+def test_portions_grow_to_what_was_asked_for_at_most():
+    module, given = Hungry(fits=1), torch.arange(12.0)[:, None]
+    engine = TorchEngine(precision="f32", device=torch.device("cpu"))
+    network = engine.compile(module, [given[:3]], batched=[True], static=True)
+    network(given)
+    assert module.tried == [3, *[1] * 12]
+    module.fits = 12
+    for _ in range(40):
+        network(given)
+    assert module.tried[-4:] == [3] * 4
+
+
+class Heavy(torch.Tensor):
+    """Rows of which no more than three can be moved at once, as a GPU says it."""
+
+    def to(self, *args):
+        if len(self) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().to(*args)
+
+
+def test_rows_are_moved_in_portions_too():
+    module, given = Hungry(fits=16), torch.arange(8.0)[:, None]
+    network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(module, [given], batched=[True])
+    assert torch.equal(network(given.as_subclass(Heavy))[0].as_subclass(torch.Tensor), given * 2)
+    assert module.tried == [2, 2, 2, 2]
+
+
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
 def test_no_memory_for_a_network_itself_is_told(error):
     class Large(Hungry):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from photos.vision.errors import GpuMemoryError
+
+_GROWS_AFTER: Final = 64
+"""Portions that fit before twice as many rows are tried: what fails costs little so, and memory comes back."""
 
 
 class TorchEngine:
@@ -34,7 +38,7 @@ class TorchEngine:
 
 
 class TorchNetwork:
-    """A module that is run in portions; where memory runs out, in smaller ones from then on."""
+    """A module that is run in portions; where memory runs out, in smaller ones, which grow back when they fit."""
 
     def __init__(
         self,
@@ -49,23 +53,25 @@ class TorchNetwork:
         self._batched = tuple(batched)
         self._device = device
         self._dtype = dtype
-        self._limit = limit
+        self._limit = self._most = limit
+        self._fitted = 0
 
     @torch.inference_mode()
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        placed = [self._placed(one) for one in inputs]
-        rows = next(len(one) for one, many in zip(placed, self._batched, strict=True) if many)
+        rows = next(len(one) for one, many in zip(inputs, self._batched, strict=True) if many)
         outputs: list[tuple[Tensor, ...]] = []
         start = 0
         while start < rows:
             stop = min(rows, start + (self._limit or rows))
             try:
-                outputs.append(self._run(placed, slice(start, stop)))
-                start = stop
+                outputs.append(self._run(inputs, slice(start, stop)))
             except RuntimeError as exc:
                 if not is_out_of_memory(exc):
                     raise
                 self._take_less(stop - start, exc)
+            else:
+                self._take_more(stop - start)
+                start = stop
         with telling_gpu_memory():
             return tuple(torch.cat(parts).float() for parts in zip(*outputs, strict=True))
 
@@ -73,16 +79,24 @@ class TorchNetwork:
         return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
 
     def _run(self, inputs: Sequence[Tensor], rows: slice) -> tuple[Tensor, ...]:
-        portion = [one[rows] if many else one for one, many in zip(inputs, self._batched, strict=True)]
+        portion = [self._placed(one[rows] if many else one) for one, many in zip(inputs, self._batched, strict=True)]
         found = self._module(*portion)
         return found if isinstance(found, tuple) else (found,)
 
     def _take_less(self, tried: int, exc: Exception) -> None:
         if tried == 1:
             raise GpuMemoryError from exc
-        self._limit = tried // 2
+        self._limit, self._fitted = tried // 2, 0
         if self._device.type != "cpu":
             torch.accelerator.empty_cache()
+
+    def _take_more(self, fitted: int) -> None:
+        """Double a limit that memory has set, once enough portions of that size have fitted."""
+        if self._limit is None or self._limit == self._most or fitted < self._limit:
+            return
+        self._fitted += 1
+        if self._fitted >= _GROWS_AFTER:
+            self._limit, self._fitted = min(2 * self._limit, self._most or 2 * self._limit), 0
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
