@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import logging
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -104,6 +108,52 @@ def test_a_kept_network_answers_alike():
     engine = OpenVinoEngine(precision="f32")
     for one, other in zip(compiled(engine)(*inputs(3)), compiled(engine)(*inputs(3)), strict=True):
         assert torch.equal(one, other)
+
+
+@contextlib.contextmanager
+def a_file_in_the_folders_place():
+    """A folder that nothing can be written to, for root neither."""
+    (model_dir() / "openvino").write_bytes(b"")
+    yield
+
+
+@contextlib.contextmanager
+def a_full_disk():
+    """No file may be longer than 1,000 bytes: writing fails halfway, as on a full disk."""
+    (model_dir() / "openvino").mkdir()
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+@pytest.mark.parametrize("trouble", [a_file_in_the_folders_place, a_full_disk])
+def test_what_cannot_be_kept_runs_from_memory(trouble, caplog):
+    engine, given = OpenVinoEngine(precision="f32"), inputs(9)
+    with caplog.at_level(logging.WARNING), trouble():
+        network = compiled(engine)
+        again = compiled(engine, static=True)
+    gc.collect()  # the module and what was traced of it are gone
+    with torch.no_grad():
+        expected = Pair().eval()(*given)
+    for found in (network(*given), again(*given)):
+        torch.testing.assert_close(found[0], expected[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-5)
+    assert [path for path in model_dir().rglob("*") if path.name != "openvino"] == []
+    (told,) = [record.message for record in caplog.records]
+    assert str(model_dir() / "openvino") in told
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_a_kept_network_that_is_broken_is_made_anew(suffix):
+    engine = OpenVinoEngine(precision="f32")
+    expected = compiled(engine)(*inputs(3))[0]
+    (path,) = (model_dir() / "openvino").glob(f"*{suffix}")
+    path.write_bytes(path.read_bytes()[:20])
+    assert torch.equal(compiled(engine)(*inputs(3))[0], expected)
+    assert path.stat().st_size > 20
 
 
 def test_converting_reports_to_nobody(tmp_path):

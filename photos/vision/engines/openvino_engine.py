@@ -49,20 +49,40 @@ class OpenVinoEngine:
     def compile(
         self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
     ) -> TorchNetwork:
-        """Return the converted module, from disk where it was converted before."""
+        """Return the converted module, from disk where it was converted before and can be kept there."""
         shapes = [
             [-1, *one.shape[1:]] if rows and not static else list(one.shape)
             for one, rows in zip(examples, batched, strict=True)
         ]
-        path = model_dir() / _FOLDER / f"{_fingerprint(module, shapes)}.xml"
-        if not path.exists():
-            _convert(module, examples, shapes, path)
-        compiled = _core().compile_model(path, "CPU", self._options())
+        compiled, held = self._compile(module, examples, shapes)
         size = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows)
-        runner = _Runner(compiled, [bool(rows) for rows in batched], size if static else None)
+        runner = _Runner(compiled, [bool(rows) for rows in batched], size if static else None, held)
         return TorchNetwork(
             runner, batched, device=self.device, dtype=torch.float32, limit=size if static else _PORTION
         )
+
+    def _compile(
+        self, module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+    ) -> tuple[Any, object]:
+        """Return the compiled model, and what has to be held for as long as it runs."""
+        path = model_dir() / _FOLDER / f"{_fingerprint(module, shapes)}.xml"
+        if (kept := self._load(path)) is not None:
+            return kept, None
+        logger.info("converting a network for OpenVINO, to be kept as %s", path)
+        model, decoder = _convert(module, examples, shapes)
+        if _keep(model, path) and (kept := self._load(path)) is not None:
+            return kept, None
+        return _core().compile_model(model, "CPU", self._options()), decoder
+
+    def _load(self, path: Path) -> Any:
+        """Return the kept model, compiled; None where there is none, or a broken one."""
+        if not path.exists():
+            return None
+        try:
+            return _core().compile_model(path, "CPU", self._options())
+        except RuntimeError as exc:
+            logger.warning("the kept network %s does not load and is made anew: %s", path, exc)
+            return None
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision}
@@ -73,8 +93,9 @@ class OpenVinoEngine:
 class _Runner(nn.Module):
     """A compiled model as a module; one request per thread, for a request runs once at a time."""
 
-    def __init__(self, compiled: Any, batched: Sequence[bool], size: int | None) -> None:
+    def __init__(self, compiled: Any, batched: Sequence[bool], size: int | None, held: object) -> None:
         super().__init__()
+        self._held = held
         self._compiled = compiled
         self._batched = batched
         self._size = size
@@ -123,23 +144,43 @@ def _fingerprint(module: nn.Module, shapes: Sequence[Sequence[int]]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _convert(module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]], path: Path) -> None:
-    """Convert the module and keep it at `path`.
+def _convert(
+    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+) -> tuple[Any, TorchScriptPythonDecoder]:
+    """Return the converted module and its decoder, to be held as long as the model: the weights lie in its memory.
 
-    Not with openvino.convert_model, which reports every use to its maker's servers. The decoder is held until the
-    model is written: the weights lie in its memory.
+    Not with openvino.convert_model, which reports every use to its maker's servers.
     """
-    logger.info("converting a network for OpenVINO, once; it is kept as %s", path)
     decoder = TorchScriptPythonDecoder(_trace(module, examples), example_input=tuple(examples))
     frontend = FrontEndManager().load_by_framework("pytorch")
     model = frontend.convert(frontend.load(decoder))
     model.reshape({port: openvino.PartialShape(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        aside = Path(folder) / path.name
-        openvino.save_model(model, aside, compress_to_fp16=False)
-        aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        aside.replace(path)  # the one that is looked for comes last
+    return model, decoder
+
+
+def _keep(model: Any, path: Path) -> bool:
+    """Write the model to `path`, whole or not at all; False where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            aside = Path(folder) / path.name
+            openvino.save_model(model, aside, compress_to_fp16=False)
+            aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
+            aside.replace(path)  # the one that is looked for comes last
+    except (OSError, RuntimeError) as exc:  # OpenVINO raises the latter where a disk is full
+        _tell_not_kept(path.parent, getattr(exc, "strerror", None) or str(exc))
+        return False
+    return True
+
+
+@functools.cache
+def _tell_not_kept(folder: Path, reason: str) -> None:
+    """Log it once for each folder and reason."""
+    logger.warning(
+        "converted networks cannot be kept in %s (%s): is it writable, has it space? Every process converts its own.",
+        folder,
+        reason,
+    )
 
 
 @torch.no_grad()
