@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import logging
 import os
 import resource
@@ -102,6 +103,64 @@ def test_what_weights_do_not_show_tells_networks_apart():
     other.attention.load_state_dict(Pair().attention.state_dict())
     answers = [compiled(engine)(*inputs(4))[1], engine.compile(other, inputs(4), batched=(False, True))(*inputs(4))[1]]
     assert (answers[0] - answers[1]).abs().max() > 1e-3
+
+
+TRIAL = """
+from torch import nn
+
+def change(rows):
+    return rows {change}
+
+class Trial(nn.Module):
+    def forward(self, rows):
+        return change(rows) {then}
+"""
+
+
+def trial(folder, monkeypatch, *, change="* 2", then="+ 1"):
+    """Return a network whose class is `trial.Trial`, whatever its source."""
+    folder.mkdir()
+    (folder / "trial.py").write_text(TRIAL.format(change=change, then=then))
+    spec = importlib.util.spec_from_file_location("trial", folder / "trial.py")
+    made = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "trial", made)
+    spec.loader.exec_module(made)
+    return made.Trial().eval()
+
+
+@pytest.mark.parametrize("other", [{"change": "* 3"}, {"then": "+ 2"}])
+def test_other_code_is_another_network(tmp_path, monkeypatch, other):
+    engine, rows = OpenVinoEngine(precision="f32"), torch.arange(6.0).view(3, 2)
+    for folder, source in (("former", {}), ("present", other), ("again", other)):
+        module = trial(tmp_path / folder, monkeypatch, **source)
+        assert torch.equal(engine.compile(module, [rows], batched=[True])(rows)[0], module(rows))
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
+
+
+def test_other_code_of_a_base_class_is_another_network(tmp_path, monkeypatch):
+    rows = torch.ones(1, 2)
+    for folder, change in (("former", "* 2"), ("present", "* 3")):
+        base = type(trial(tmp_path / folder, monkeypatch, change=change))
+        own = type("Own", (base,), {"__module__": __name__})().eval()
+        OpenVinoEngine(precision="f32").compile(own, [rows], batched=[True])
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
+
+
+def test_another_torch_converts_anew(monkeypatch):
+    engine = OpenVinoEngine(precision="f32")
+    compiled(engine)
+    monkeypatch.setattr(torch, "__version__", "99.0")
+    compiled(engine)
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
+
+
+def test_code_without_a_source_is_known_by_its_name():
+    engine, rows = OpenVinoEngine(precision="f32"), torch.ones(1, 2)
+    for name in ("One", "One", "Other"):
+        scope = {"__name__": "nowhere", "nn": nn}
+        exec(f"class {name}(nn.Module):\n    def forward(self, rows):\n        return rows * 2", scope)
+        assert torch.equal(engine.compile(scope[name]().eval(), [rows], batched=[True])(rows)[0], rows * 2)
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
 
 
 def test_a_kept_network_answers_alike():

@@ -1,13 +1,14 @@
 """OpenVINO as the engine for CPUs: two to ten times as fast there as torch.
 
-A module is traced, converted and kept on disk under a name made of its weights, its code's name, the shapes and
-OpenVINO's version, so that the next process starts from the converted file.
+A module is traced, converted and kept on disk under a name made of its weights, its code, the shapes and the versions
+of torch and OpenVINO, so that the next process starts from the converted file.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,18 +132,44 @@ def computes_in_bf16() -> bool:
 
 
 def _fingerprint(module: nn.Module, shapes: Sequence[Sequence[int]]) -> str:
-    """Return 32 hexadecimal digits that change with the weights, the structure, the shapes and OpenVINO."""
+    """Return 32 hexadecimal digits that change with the weights, structure, code, shapes and versions."""
     plain = [
         (type(part).__qualname__, name, value)  # heads, windows and the like, which no weight shows
         for part in module.modules()
         for name, value in sorted(vars(part).items())
         if isinstance(value, bool | int | float | str | tuple) and name != "training"
     ]
-    digest = hashlib.sha256(f"{openvino.__version__} {module!r} {plain} {shapes}".encode())
+    versions = f"{openvino.__version__} {torch.__version__}"
+    digest = hashlib.sha256(f"{versions} {_code_of(module)} {module!r} {plain} {shapes}".encode())
     for name, tensor in module.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:32]
+
+
+def _code_of(module: nn.Module) -> list[str]:
+    """Return the digests of all code that the parts' classes are of, but torch's, which its version tells."""
+    kinds = {kind for part in module.modules() for kind in type(part).__mro__}
+    return sorted(
+        {_source_digest(kind) for kind in kinds if kind.__module__.split(".")[0] not in {"builtins", "torch"}}
+    )
+
+
+@functools.cache
+def _source_digest(kind: type) -> str:
+    """Return the digest of the file a class is written in, for its functions as well; without it, of its name."""
+    try:
+        source = inspect.getsource(sys.modules[kind.__module__])
+    except (KeyError, OSError, TypeError):
+        source = f"{kind.__module__}.{kind.__qualname__} {_own_version()}"
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _own_version() -> str:
+    try:
+        return version("geolocator")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _convert(
