@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch import nn
 
-from photos.vision.engines import get_engine
+from photos.vision.engines import _best_engine, get_engine
 from photos.vision.engines.openvino_engine import OpenVinoEngine
-from photos.vision.engines.torch_engine import TorchEngine
+from photos.vision.engines.torch_engine import TorchEngine, best_device
 from photos.vision.errors import GpuMemoryError, VisionError
 from photos.vision.weights import model_dir
 
@@ -356,6 +356,28 @@ def test_the_engine_is_chosen_by_name_or_environment(monkeypatch):
     monkeypatch.setenv("VISION_ENGINE", "auto")
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     assert get_engine().name == ("torch" if gpu else "openvino")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "engine", "device"),
+    [
+        (True, True, "torch", "cuda"),
+        (True, False, "torch", "cuda"),
+        (False, True, "torch", "mps"),
+        (False, False, "openvino", "cpu"),
+    ],
+)
+def test_the_best_engine_is_torch_where_there_is_a_gpu(monkeypatch, cuda, mps, engine, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert (_best_engine(), best_device().type) == (engine, device)
+
+
+def test_the_best_engine_is_torch_without_openvino(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert _best_engine() == "torch"
 
 
 def test_it_rejects_unknown_names(monkeypatch):
