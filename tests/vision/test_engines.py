@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -89,10 +90,10 @@ def test_the_module_given_is_left_as_it_is():
 def test_converted_networks_are_kept_by_their_weights():
     engine = OpenVinoEngine(precision="f32")
     compiled(engine)
-    first = {path: path.stat().st_mtime_ns for path in (model_dir() / "openvino").iterdir()}
+    first = {path: path.stat().st_ino for path in (model_dir() / "openvino").iterdir()}
     assert sorted(path.suffix for path in first) == [".bin", ".xml"]
     compiled(engine)
-    assert {path: path.stat().st_mtime_ns for path in (model_dir() / "openvino").iterdir()} == first
+    assert {path: path.stat().st_ino for path in (model_dir() / "openvino").iterdir()} == first
     compiled(engine, seed=1)
     assert len(list((model_dir() / "openvino").iterdir())) == 4
 
@@ -213,6 +214,25 @@ def test_a_kept_network_that_is_broken_is_made_anew(suffix):
     path.write_bytes(path.read_bytes()[:20])
     assert torch.equal(compiled(engine)(*inputs(3))[0], expected)
     assert path.stat().st_size > 20
+
+
+def test_networks_that_were_long_not_used_are_removed():
+    engine, folder = OpenVinoEngine(precision="f32"), model_dir() / "openvino"
+    used, unused = compiled(engine, seed=1), compiled(engine, seed=2)
+    expected = unused(*inputs(3))[0]
+    kept = set(folder.iterdir())
+    (folder / ".killed").mkdir()  # what a worker leaves that is killed while it writes
+    (folder / ".killed" / "half.bin").write_bytes(b"")
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 40 * 86400,) * 2)
+    compiled(engine, seed=1)
+    assert len(set(folder.iterdir())) == 5  # nothing is removed by reading
+    compiled(engine, seed=3)
+    assert len(set(folder.iterdir())) == 4
+    assert len(kept & set(folder.iterdir())) == 2
+    assert torch.equal(unused(*inputs(3))[0], expected)  # who runs it is not disturbed
+    assert torch.equal(compiled(engine, seed=2)(*inputs(3))[0], expected)
+    assert torch.equal(compiled(engine, seed=1)(*inputs(3))[0], used(*inputs(3))[0])
 
 
 def test_converting_reports_to_nobody(tmp_path):

@@ -11,11 +11,14 @@ import hashlib
 import inspect
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +40,8 @@ logger = logging.getLogger(__name__)
 _FOLDER: Final = "openvino"
 _PORTION: Final = 32
 """Rows that are run at once at most: more need memory and gain nothing on a CPU."""
+_UNUSED_S: Final = 30 * 24 * 3600.0
+"""For so long nobody began to use a kept network before it is removed: it is of former weights or code."""
 
 
 class OpenVinoEngine:
@@ -73,6 +78,7 @@ class OpenVinoEngine:
         logger.info("converting a network for OpenVINO, to be kept as %s", path)
         model, decoder = _convert(module, examples, shapes)
         if _keep(model, path) and (kept := self._load(path)) is not None:
+            _remove_unused(path.parent)
             return kept, None
         return _core().compile_model(model, "CPU", self._options()), decoder
 
@@ -80,6 +86,9 @@ class OpenVinoEngine:
         """Return the kept model, compiled; None where there is none, or a broken one."""
         if not path.exists():
             return None
+        with suppress(OSError):  # a folder that is read only, or another process that removes them
+            for file in (path.with_suffix(".bin"), path):
+                os.utime(file)
         try:
             return _core().compile_model(path, "CPU", self._options())
         except RuntimeError as exc:
@@ -199,6 +208,14 @@ def _keep(model: Any, path: Path) -> bool:
         _tell_not_kept(path.parent, getattr(exc, "strerror", None) or str(exc))
         return False
     return True
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove what was long not used; a process that runs one has it open, one that misses a file converts anew."""
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process is at it too
+            if time.time() - path.stat().st_mtime > _UNUSED_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @functools.cache
