@@ -22,6 +22,7 @@ from photos.services.tagging import set_automatic_tags_of
 from photos.vision import registry, types
 from photos.vision.describe import describe_image
 from photos.vision.errors import (
+    GpuMemoryError,
     MissingDependencyError,
     UnknownModelError,
     VisionError,
@@ -35,8 +36,14 @@ from photos.vision.tags import Vocabulary
 
 logger = logging.getLogger(__name__)
 
-MODEL_ERRORS: Final = (MissingDependencyError, UnknownModelError, WeightsCorruptError, WeightsMissingError)
-"""A model that this machine lacks, or that does not load: not the picture's fault."""
+MODEL_ERRORS: Final = (
+    GpuMemoryError,
+    MissingDependencyError,
+    UnknownModelError,
+    WeightsCorruptError,
+    WeightsMissingError,
+)
+"""A model that this machine lacks, that does not load, or that has no memory to run in: not the picture's fault."""
 
 
 @dataclass(slots=True)

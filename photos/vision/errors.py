@@ -39,5 +39,14 @@ class WeightsCorruptError(VisionError):
     """A weight file is not the one that was pinned; the message gives both digests."""
 
 
+class GpuMemoryError(VisionError):
+    """Not even one row, or not the network itself, fits into what is free of the GPU's memory."""
+
+    permanent = False
+
+    def __init__(self) -> None:
+        super().__init__("The GPU has too little free memory for one picture; free some, or set VISION_ENGINE=openvino")
+
+
 class InterchangeError(VisionError):
     """A file of features, masks or similarities that is not what its name promises; the message says how."""

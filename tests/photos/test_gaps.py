@@ -12,7 +12,7 @@ from photos.errors import SpaceStateError
 from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoEmbedding, PhotoState
 from photos.services import availability, indexing, spaces
 from photos.vision import registry
-from photos.vision.errors import ImageRefused, WeightsCorruptError
+from photos.vision.errors import GpuMemoryError, ImageRefused, WeightsCorruptError
 from photos.vision.types import WeightFile
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +98,18 @@ def test_an_error_of_one_space_is_tried_again_and_then_a_gap(other, add, index, 
     assert states == [PhotoState.PENDING, PhotoState.PENDING, PhotoState.READY]
     assert described_in(photo) == {"classical-512"}
     assert DescriptionGap.objects.get().reason == "RuntimeError: no such luck"
+
+
+def test_a_full_gpu_leaves_no_gap_for_good(other, add, index, monkeypatch, settings):
+    monkeypatch.setattr(Troubled, "error", GpuMemoryError())
+    photo = index(add(1))
+    assert (photo.state, described_in(photo)) == (PhotoState.READY, {"classical-512"})
+    assert not DescriptionGap.objects.get().permanent
+    assert indexing.reconcile()["photos"] == 0
+    monkeypatch.setattr(Troubled, "error", None)
+    availability.forget()  # as if a minute had passed
+    assert indexing.reconcile()["photos"] == 1
+    assert described_in(index(photo)) == {"classical-512", "troubled"}
 
 
 def test_a_space_that_most_photos_cannot_be_described_in_is_not_swapped_in(other, add, index, monkeypatch):

@@ -24,10 +24,10 @@ from rq.serializers import JSONSerializer
 from photos import jobs, queues
 from photos.errors import LeaseLostError
 from photos.models import LocalFeatures, Photo, PhotoEmbedding, PhotoState, Segment, SegmentEmbedding
-from photos.services import collection, describing, indexing, leases, spaces
+from photos.services import availability, collection, describing, indexing, leases, spaces
 from photos.services.reading import read_photo
 from photos.vision import masks, registry
-from photos.vision.errors import ImageRefused, WeightsMissingError
+from photos.vision.errors import GpuMemoryError, ImageRefused, WeightsMissingError
 from photos.vision.matching.features import from_bytes
 from photos.vision.types import EncoderSpec
 from tests.photos.pictures import jpeg
@@ -297,6 +297,20 @@ def test_errors_say_whether_they_are_permanent(add, index, failing, monkeypatch,
     photo = index(add(1))
     assert photo.state == state
     assert str(error) in photo.index_error
+
+
+def test_a_gpu_that_others_fill_counts_against_no_picture(add, index, failing, monkeypatch, settings):
+    monkeypatch.setattr(failing, "error", GpuMemoryError())
+    photo = add(1)
+    for _ in range(settings.INDEX_ATTEMPTS + 1):
+        availability.forget()  # as if a minute had passed
+        photo = index(photo)
+        assert (photo.state, photo.attempts) == (PhotoState.PENDING, 0)
+    assert "The GPU has too little free memory" in photo.index_error
+    assert indexing.reconcile()["photos"] == 0  # not before the minute is over
+    monkeypatch.undo()
+    availability.forget()
+    assert index(photo).state == PhotoState.READY
 
 
 def test_being_told_to_end_does_not_count_against_the_picture(add, failing, monkeypatch):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib.util
+import logging
 import os
+import resource
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import torch
 from torch import nn
 
-from photos.vision.engines import get_engine
+from photos.vision.engines import _best_engine, get_engine
 from photos.vision.engines.openvino_engine import OpenVinoEngine
-from photos.vision.engines.torch_engine import GpuMemoryError, TorchEngine
-from photos.vision.errors import VisionError
+from photos.vision.engines.torch_engine import TorchEngine, best_device
+from photos.vision.errors import GpuMemoryError, VisionError
 from photos.vision.weights import model_dir
 
 ENGINES = {"torch": TorchEngine, "openvino": OpenVinoEngine}
@@ -84,10 +90,10 @@ def test_the_module_given_is_left_as_it_is():
 def test_converted_networks_are_kept_by_their_weights():
     engine = OpenVinoEngine(precision="f32")
     compiled(engine)
-    first = {path: path.stat().st_mtime_ns for path in (model_dir() / "openvino").iterdir()}
+    first = {path: path.stat().st_ino for path in (model_dir() / "openvino").iterdir()}
     assert sorted(path.suffix for path in first) == [".bin", ".xml"]
     compiled(engine)
-    assert {path: path.stat().st_mtime_ns for path in (model_dir() / "openvino").iterdir()} == first
+    assert {path: path.stat().st_ino for path in (model_dir() / "openvino").iterdir()} == first
     compiled(engine, seed=1)
     assert len(list((model_dir() / "openvino").iterdir())) == 4
 
@@ -100,10 +106,133 @@ def test_what_weights_do_not_show_tells_networks_apart():
     assert (answers[0] - answers[1]).abs().max() > 1e-3
 
 
+TRIAL = """
+from torch import nn
+
+def change(rows):
+    return rows {change}
+
+class Trial(nn.Module):
+    def forward(self, rows):
+        return change(rows) {then}
+"""
+
+
+def trial(folder, monkeypatch, *, change="* 2", then="+ 1"):
+    """Return a network whose class is `trial.Trial`, whatever its source."""
+    folder.mkdir()
+    (folder / "trial.py").write_text(TRIAL.format(change=change, then=then))
+    spec = importlib.util.spec_from_file_location("trial", folder / "trial.py")
+    made = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "trial", made)
+    spec.loader.exec_module(made)
+    return made.Trial().eval()
+
+
+@pytest.mark.parametrize("other", [{"change": "* 3"}, {"then": "+ 2"}])
+def test_other_code_is_another_network(tmp_path, monkeypatch, other):
+    engine, rows = OpenVinoEngine(precision="f32"), torch.arange(6.0).view(3, 2)
+    for folder, source in (("former", {}), ("present", other), ("again", other)):
+        module = trial(tmp_path / folder, monkeypatch, **source)
+        assert torch.equal(engine.compile(module, [rows], batched=[True])(rows)[0], module(rows))
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
+
+
+def test_other_code_of_a_base_class_is_another_network(tmp_path, monkeypatch):
+    rows = torch.ones(1, 2)
+    for folder, change in (("former", "* 2"), ("present", "* 3")):
+        base = type(trial(tmp_path / folder, monkeypatch, change=change))
+        own = type("Own", (base,), {"__module__": __name__})().eval()
+        OpenVinoEngine(precision="f32").compile(own, [rows], batched=[True])
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
+
+
+def test_another_torch_converts_anew(monkeypatch):
+    engine = OpenVinoEngine(precision="f32")
+    compiled(engine)
+    monkeypatch.setattr(torch, "__version__", "99.0")
+    compiled(engine)
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
+
+
+def test_code_without_a_source_is_known_by_its_name():
+    engine, rows = OpenVinoEngine(precision="f32"), torch.ones(1, 2)
+    for name in ("One", "One", "Other"):
+        scope = {"__name__": "nowhere", "nn": nn}
+        exec(f"class {name}(nn.Module):\n    def forward(self, rows):\n        return rows * 2", scope)
+        assert torch.equal(engine.compile(scope[name]().eval(), [rows], batched=[True])(rows)[0], rows * 2)
+    assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
+
+
 def test_a_kept_network_answers_alike():
     engine = OpenVinoEngine(precision="f32")
     for one, other in zip(compiled(engine)(*inputs(3)), compiled(engine)(*inputs(3)), strict=True):
         assert torch.equal(one, other)
+
+
+@contextlib.contextmanager
+def a_file_in_the_folders_place():
+    """A folder that nothing can be written to, for root neither."""
+    (model_dir() / "openvino").write_bytes(b"")
+    yield
+
+
+@contextlib.contextmanager
+def a_full_disk():
+    """No file may be longer than 1,000 bytes: writing fails halfway, as on a full disk."""
+    (model_dir() / "openvino").mkdir()
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+@pytest.mark.parametrize("trouble", [a_file_in_the_folders_place, a_full_disk])
+def test_what_cannot_be_kept_runs_from_memory(trouble, caplog):
+    engine, given = OpenVinoEngine(precision="f32"), inputs(9)
+    with caplog.at_level(logging.WARNING), trouble():
+        network = compiled(engine)
+        again = compiled(engine, static=True)
+    gc.collect()  # the module and what was traced of it are gone
+    with torch.no_grad():
+        expected = Pair().eval()(*given)
+    for found in (network(*given), again(*given)):
+        torch.testing.assert_close(found[0], expected[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-5)
+    assert [path for path in model_dir().rglob("*") if path.name != "openvino"] == []
+    (told,) = [record.message for record in caplog.records]
+    assert str(model_dir() / "openvino") in told
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_a_kept_network_that_is_broken_is_made_anew(suffix):
+    engine = OpenVinoEngine(precision="f32")
+    expected = compiled(engine)(*inputs(3))[0]
+    (path,) = (model_dir() / "openvino").glob(f"*{suffix}")
+    path.write_bytes(path.read_bytes()[:20])
+    assert torch.equal(compiled(engine)(*inputs(3))[0], expected)
+    assert path.stat().st_size > 20
+
+
+def test_networks_that_were_long_not_used_are_removed():
+    engine, folder = OpenVinoEngine(precision="f32"), model_dir() / "openvino"
+    used, unused = compiled(engine, seed=1), compiled(engine, seed=2)
+    expected = unused(*inputs(3))[0]
+    kept = set(folder.iterdir())
+    (folder / ".killed").mkdir()  # what a worker leaves that is killed while it writes
+    (folder / ".killed" / "half.bin").write_bytes(b"")
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 40 * 86400,) * 2)
+    compiled(engine, seed=1)
+    assert len(set(folder.iterdir())) == 5  # nothing is removed by reading
+    compiled(engine, seed=3)
+    assert len(set(folder.iterdir())) == 4
+    assert len(kept & set(folder.iterdir())) == 2
+    assert torch.equal(unused(*inputs(3))[0], expected)  # who runs it is not disturbed
+    assert torch.equal(compiled(engine, seed=2)(*inputs(3))[0], expected)
+    assert torch.equal(compiled(engine, seed=1)(*inputs(3))[0], used(*inputs(3))[0])
 
 
 def test_converting_reports_to_nobody(tmp_path):
@@ -176,6 +305,58 @@ def test_no_memory_for_one_row_is_told():
         network(torch.ones(2, 1))
 
 
+def test_once_there_is_memory_again_portions_grow():
+    module, given = Hungry(fits=3), torch.arange(16.0)[:, None]
+    network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(module, [given], batched=[True])
+    for _ in range(100):
+        assert torch.equal(network(given)[0], given * 2)
+    failed = sum(rows > 3 for rows in module.tried)
+    assert 3 < failed < len(module.tried) / 30  # it goes on trying, seldom
+    module.fits = 16
+    for _ in range(100):
+        network(given)
+    assert module.tried[-1] == 16
+
+
+def test_portions_grow_to_what_was_asked_for_at_most():
+    module, given = Hungry(fits=1), torch.arange(12.0)[:, None]
+    engine = TorchEngine(precision="f32", device=torch.device("cpu"))
+    network = engine.compile(module, [given[:3]], batched=[True], static=True)
+    network(given)
+    assert module.tried == [3, *[1] * 12]
+    module.fits = 12
+    for _ in range(40):
+        network(given)
+    assert module.tried[-4:] == [3] * 4
+
+
+class Heavy(torch.Tensor):
+    """Rows of which no more than three can be moved at once, as a GPU says it."""
+
+    def to(self, *args):
+        if len(self) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().to(*args)
+
+
+def test_rows_are_moved_in_portions_too():
+    module, given = Hungry(fits=16), torch.arange(8.0)[:, None]
+    network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(module, [given], batched=[True])
+    assert torch.equal(network(given.as_subclass(Heavy))[0].as_subclass(torch.Tensor), given * 2)
+    assert module.tried == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_no_memory_for_a_network_itself_is_told(error):
+    class Large(Hungry):
+        def to(self, *_args):
+            raise self.error("CUDA out of memory")
+
+    engine = TorchEngine(precision="f32", device=torch.device("cpu"))
+    with pytest.raises(GpuMemoryError, match="VISION_ENGINE=openvino"):
+        engine.compile(Large(fits=1, error=error), [torch.ones(2, 1)], batched=[True])
+
+
 def test_other_errors_are_no_matter_of_memory():
     class Broken(nn.Module):
         def forward(self, rows):
@@ -195,6 +376,28 @@ def test_the_engine_is_chosen_by_name_or_environment(monkeypatch):
     monkeypatch.setenv("VISION_ENGINE", "auto")
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     assert get_engine().name == ("torch" if gpu else "openvino")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "engine", "device"),
+    [
+        (True, True, "torch", "cuda"),
+        (True, False, "torch", "cuda"),
+        (False, True, "torch", "mps"),
+        (False, False, "openvino", "cpu"),
+    ],
+)
+def test_the_best_engine_is_torch_where_there_is_a_gpu(monkeypatch, cuda, mps, engine, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert (_best_engine(), best_device().type) == (engine, device)
+
+
+def test_the_best_engine_is_torch_without_openvino(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert _best_engine() == "torch"
 
 
 def test_it_rejects_unknown_names(monkeypatch):

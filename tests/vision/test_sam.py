@@ -13,7 +13,13 @@ import torch
 from photos.vision import registry
 from photos.vision.engines.openvino_engine import OpenVinoEngine
 from photos.vision.engines.torch_engine import TorchEngine
-from photos.vision.errors import UnknownModelError, VisionError, WeightsCorruptError, WeightsMissingError
+from photos.vision.errors import (
+    GpuMemoryError,
+    UnknownModelError,
+    VisionError,
+    WeightsCorruptError,
+    WeightsMissingError,
+)
 from photos.vision.masks import mask_iou
 from photos.vision.segmenters.sam import SamSegmenter, SamSettings, weights_of
 from photos.vision.segmenters.sam_automatic import automatic_masks, full_masks, measure, point_grid
@@ -142,6 +148,48 @@ def test_it_keeps_as_many_as_asked_for(checkpoint):
     segments = SamSegmenter(settings=settings, engine=exact_engine()).segment(picture())
     assert len(segments) == 2
     assert all(one.area >= 0.005 * 120 * 160 for one in segments)
+
+
+class Counting(TorchEngine):
+    """Runs on the CPU, says it were on `said`, and counts the prompts."""
+
+    def __init__(self, said):
+        super().__init__(precision="f32", device=torch.device("cpu"))
+        self.device = torch.device(said)
+        self.prompts = 0
+
+    def compile(self, module, examples, *, batched, static=False):
+        network = exact_engine().compile(module, examples, batched=batched, static=static)
+        return self._counted(network) if isinstance(module, PromptDecoder) else network
+
+    def _counted(self, network):
+        def run(embedding, prompts):
+            self.prompts += len(prompts)
+            return network(embedding, prompts)
+
+        return run
+
+
+@pytest.mark.parametrize(("device", "asked", "side"), [("cpu", 0, 16), ("cuda", 0, 32), ("mps", 0, 32), ("cuda", 5, 5)])
+def test_a_gpu_is_asked_at_more_points(device, asked, side):
+    engine = Counting(device)
+    settings = SamSettings(points_per_side=asked, pred_iou_thresh=50.0)
+    SamSegmenter(settings=settings, engine=engine).segment(picture())
+    assert engine.prompts == side * side
+
+
+def test_a_full_gpu_is_told(monkeypatch):
+    """The masks of a picture are enlarged outside of the networks."""
+
+    def enlarge(*_given, **_options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    segmenter = SamSegmenter(settings=SETTINGS, engine=exact_engine())
+    monkeypatch.setattr(SamModel, "enlarge", enlarge)
+    with pytest.raises(GpuMemoryError):
+        segmenter.segment(picture())
+    with pytest.raises(GpuMemoryError):
+        segmenter.segment_boxes(picture(), [Box(10, 20, 60, 50)])
 
 
 def test_nothing_good_enough_means_no_segments(checkpoint):

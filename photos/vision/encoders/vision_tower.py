@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from photos.vision.encoders.crops import View, is_blank, resize_to
 from photos.vision.encoders.open_clip_models import INVERTED
 from photos.vision.engines import Engine, Network, get_engine
-from photos.vision.engines.torch_engine import GpuMemoryError, is_out_of_memory
-from photos.vision.errors import WeightsCorruptError
+from photos.vision.engines.torch_engine import is_out_of_memory, telling_gpu_memory
+from photos.vision.errors import GpuMemoryError, WeightsCorruptError
 from photos.vision.mask_inversion import LastAttention, MaskInversion, Tower, invert_masks, linearise
 from photos.vision.types import EncoderSpec, Image, SegmentMask
 
@@ -81,7 +81,8 @@ class MaskInvertingTower:
         self.spec = spec
         self.settings = settings
         self._base = base
-        self._visual = visual.float().eval().requires_grad_(False).to(base.engine.device)
+        with telling_gpu_memory():
+            self._visual = visual.float().eval().requires_grad_(False).to(base.engine.device)
         self._tower = read_tower(self._visual)  # once it is where it runs
         self._last_block = last_block
 
@@ -94,11 +95,12 @@ class MaskInvertingTower:
         some = [segment.mask for segment in segments if segment.mask.any()]
         if not some or is_blank(image):
             return [None] * len(segments)
-        feature, tokens = self._run(image)
         side = self._base.view.size
         fitted = [cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA) for mask in some]
-        masks = torch.from_numpy(np.stack(fitted)).to(feature.device)
-        attention = linearise(self._tower, tokens)
+        with telling_gpu_memory():
+            feature, tokens = self._run(image)
+            masks = torch.from_numpy(np.stack(fitted)).to(feature.device)
+            attention = linearise(self._tower, tokens)
         vectors = iter(unit_rows(self._invert(attention, feature, masks), self.spec))
         return [next(vectors) if segment.mask.any() else None for segment in segments]
 

@@ -1,20 +1,25 @@
 """OpenVINO as the engine for CPUs: two to ten times as fast there as torch.
 
-A module is traced, converted and kept on disk under a name made of its weights, its code's name, the shapes and
-OpenVINO's version, so that the next process starts from the converted file.
+A module is traced, converted and kept on disk under a name made of its weights, its code, the shapes and the versions
+of torch and OpenVINO, so that the next process starts from the converted file.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +40,8 @@ logger = logging.getLogger(__name__)
 _FOLDER: Final = "openvino"
 _PORTION: Final = 32
 """Rows that are run at once at most: more need memory and gain nothing on a CPU."""
+_UNUSED_S: Final = 30 * 24 * 3600.0
+"""For so long nobody began to use a kept network before it is removed: it is of former weights or code."""
 
 
 class OpenVinoEngine:
@@ -49,20 +56,44 @@ class OpenVinoEngine:
     def compile(
         self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
     ) -> TorchNetwork:
-        """Return the converted module, from disk where it was converted before."""
+        """Return the converted module, from disk where it was converted before and can be kept there."""
         shapes = [
             [-1, *one.shape[1:]] if rows and not static else list(one.shape)
             for one, rows in zip(examples, batched, strict=True)
         ]
-        path = model_dir() / _FOLDER / f"{_fingerprint(module, shapes)}.xml"
-        if not path.exists():
-            _convert(module, examples, shapes, path)
-        compiled = _core().compile_model(path, "CPU", self._options())
+        compiled, held = self._compile(module, examples, shapes)
         size = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows)
-        runner = _Runner(compiled, [bool(rows) for rows in batched], size if static else None)
+        runner = _Runner(compiled, [bool(rows) for rows in batched], size if static else None, held)
         return TorchNetwork(
             runner, batched, device=self.device, dtype=torch.float32, limit=size if static else _PORTION
         )
+
+    def _compile(
+        self, module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+    ) -> tuple[Any, object]:
+        """Return the compiled model, and what has to be held for as long as it runs."""
+        path = model_dir() / _FOLDER / f"{_fingerprint(module, shapes)}.xml"
+        if (kept := self._load(path)) is not None:
+            return kept, None
+        logger.info("converting a network for OpenVINO, to be kept as %s", path)
+        model, decoder = _convert(module, examples, shapes)
+        if _keep(model, path) and (kept := self._load(path)) is not None:
+            _remove_unused(path.parent)
+            return kept, None
+        return _core().compile_model(model, "CPU", self._options()), decoder
+
+    def _load(self, path: Path) -> Any:
+        """Return the kept model, compiled; None where there is none, or a broken one."""
+        if not path.exists():
+            return None
+        with suppress(OSError):  # a folder that is read only, or another process that removes them
+            for file in (path.with_suffix(".bin"), path):
+                os.utime(file)
+        try:
+            return _core().compile_model(path, "CPU", self._options())
+        except RuntimeError as exc:
+            logger.warning("the kept network %s does not load and is made anew: %s", path, exc)
+            return None
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision}
@@ -73,8 +104,9 @@ class OpenVinoEngine:
 class _Runner(nn.Module):
     """A compiled model as a module; one request per thread, for a request runs once at a time."""
 
-    def __init__(self, compiled: Any, batched: Sequence[bool], size: int | None) -> None:
+    def __init__(self, compiled: Any, batched: Sequence[bool], size: int | None, held: object) -> None:
         super().__init__()
+        self._held = held
         self._compiled = compiled
         self._batched = batched
         self._size = size
@@ -109,37 +141,91 @@ def computes_in_bf16() -> bool:
 
 
 def _fingerprint(module: nn.Module, shapes: Sequence[Sequence[int]]) -> str:
-    """Return 32 hexadecimal digits that change with the weights, the structure, the shapes and OpenVINO."""
+    """Return 32 hexadecimal digits that change with the weights, structure, code, shapes and versions."""
     plain = [
         (type(part).__qualname__, name, value)  # heads, windows and the like, which no weight shows
         for part in module.modules()
         for name, value in sorted(vars(part).items())
         if isinstance(value, bool | int | float | str | tuple) and name != "training"
     ]
-    digest = hashlib.sha256(f"{openvino.__version__} {module!r} {plain} {shapes}".encode())
+    versions = f"{openvino.__version__} {torch.__version__}"
+    digest = hashlib.sha256(f"{versions} {_code_of(module)} {module!r} {plain} {shapes}".encode())
     for name, tensor in module.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:32]
 
 
-def _convert(module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]], path: Path) -> None:
-    """Convert the module and keep it at `path`.
+def _code_of(module: nn.Module) -> list[str]:
+    """Return the digests of all code that the parts' classes are of, but torch's, which its version tells."""
+    kinds = {kind for part in module.modules() for kind in type(part).__mro__}
+    return sorted(
+        {_source_digest(kind) for kind in kinds if kind.__module__.split(".")[0] not in {"builtins", "torch"}}
+    )
 
-    Not with openvino.convert_model, which reports every use to its maker's servers. The decoder is held until the
-    model is written: the weights lie in its memory.
+
+@functools.cache
+def _source_digest(kind: type) -> str:
+    """Return the digest of the file a class is written in, for its functions as well; without it, of its name."""
+    try:
+        source = inspect.getsource(sys.modules[kind.__module__])
+    except (KeyError, OSError, TypeError):
+        source = f"{kind.__module__}.{kind.__qualname__} {_own_version()}"
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _own_version() -> str:
+    try:
+        return version("geolocator")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _convert(
+    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+) -> tuple[Any, TorchScriptPythonDecoder]:
+    """Return the converted module and its decoder, to be held as long as the model: the weights lie in its memory.
+
+    Not with openvino.convert_model, which reports every use to its maker's servers.
     """
-    logger.info("converting a network for OpenVINO, once; it is kept as %s", path)
     decoder = TorchScriptPythonDecoder(_trace(module, examples), example_input=tuple(examples))
     frontend = FrontEndManager().load_by_framework("pytorch")
     model = frontend.convert(frontend.load(decoder))
     model.reshape({port: openvino.PartialShape(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        aside = Path(folder) / path.name
-        openvino.save_model(model, aside, compress_to_fp16=False)
-        aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        aside.replace(path)  # the one that is looked for comes last
+    return model, decoder
+
+
+def _keep(model: Any, path: Path) -> bool:
+    """Write the model to `path`, whole or not at all; False where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            aside = Path(folder) / path.name
+            openvino.save_model(model, aside, compress_to_fp16=False)
+            aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
+            aside.replace(path)  # the one that is looked for comes last
+    except (OSError, RuntimeError) as exc:  # OpenVINO raises the latter where a disk is full
+        _tell_not_kept(path.parent, getattr(exc, "strerror", None) or str(exc))
+        return False
+    return True
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove what was long not used; a process that runs one has it open, one that misses a file converts anew."""
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process is at it too
+            if time.time() - path.stat().st_mtime > _UNUSED_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@functools.cache
+def _tell_not_kept(folder: Path, reason: str) -> None:
+    """Log it once for each folder and reason."""
+    logger.warning(
+        "converted networks cannot be kept in %s (%s): is it writable, has it space? Every process converts its own.",
+        folder,
+        reason,
+    )
 
 
 @torch.no_grad()

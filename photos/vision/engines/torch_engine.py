@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from photos.vision.errors import VisionError
+from photos.vision.errors import GpuMemoryError
 
-
-class GpuMemoryError(VisionError):
-    """Not even one row fits into the GPU's memory."""
-
-    permanent = False
-
-    def __init__(self) -> None:
-        super().__init__("The GPU has too little free memory for one picture; free some, or set VISION_ENGINE=openvino")
+_GROWS_AFTER: Final = 64
+"""Portions that fit before twice as many rows are tried: what fails costs little so, and memory comes back."""
 
 
 class TorchEngine:
@@ -33,15 +29,16 @@ class TorchEngine:
     def compile(
         self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
     ) -> TorchNetwork:
-        """Return the module on the device; the given one is left as it is."""
+        """Return the module on the device; the given one is left as it is. Raises `GpuMemoryError`."""
         limit = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows) if static else None
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        placed = copy.deepcopy(module).eval().requires_grad_(False).to(self.device, dtype)
+        with telling_gpu_memory():
+            placed = copy.deepcopy(module).eval().requires_grad_(False).to(self.device, dtype)
         return TorchNetwork(placed, batched, device=self.device, dtype=dtype, limit=limit)
 
 
 class TorchNetwork:
-    """A module that is run in portions; where memory runs out, in smaller ones from then on."""
+    """A module that is run in portions; where memory runs out, in smaller ones, which grow back when they fit."""
 
     def __init__(
         self,
@@ -56,44 +53,66 @@ class TorchNetwork:
         self._batched = tuple(batched)
         self._device = device
         self._dtype = dtype
-        self._limit = limit
+        self._limit = self._most = limit
+        self._fitted = 0
 
     @torch.inference_mode()
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        placed = [self._placed(one) for one in inputs]
-        rows = next(len(one) for one, many in zip(placed, self._batched, strict=True) if many)
+        rows = next(len(one) for one, many in zip(inputs, self._batched, strict=True) if many)
         outputs: list[tuple[Tensor, ...]] = []
         start = 0
         while start < rows:
             stop = min(rows, start + (self._limit or rows))
             try:
-                outputs.append(self._run(placed, slice(start, stop)))
-                start = stop
+                outputs.append(self._run(inputs, slice(start, stop)))
             except RuntimeError as exc:
                 if not is_out_of_memory(exc):
                     raise
                 self._take_less(stop - start, exc)
-        return tuple(torch.cat(parts).float() for parts in zip(*outputs, strict=True))
+            else:
+                self._take_more(stop - start)
+                start = stop
+        with telling_gpu_memory():
+            return tuple(torch.cat(parts).float() for parts in zip(*outputs, strict=True))
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
 
     def _run(self, inputs: Sequence[Tensor], rows: slice) -> tuple[Tensor, ...]:
-        portion = [one[rows] if many else one for one, many in zip(inputs, self._batched, strict=True)]
+        portion = [self._placed(one[rows] if many else one) for one, many in zip(inputs, self._batched, strict=True)]
         found = self._module(*portion)
         return found if isinstance(found, tuple) else (found,)
 
     def _take_less(self, tried: int, exc: Exception) -> None:
         if tried == 1:
             raise GpuMemoryError from exc
-        self._limit = tried // 2
+        self._limit, self._fitted = tried // 2, 0
         if self._device.type != "cpu":
             torch.accelerator.empty_cache()
+
+    def _take_more(self, fitted: int) -> None:
+        """Double a limit that memory has set, once enough portions of that size have fitted."""
+        if self._limit is None or self._limit == self._most or fitted < self._limit:
+            return
+        self._fitted += 1
+        if self._fitted >= _GROWS_AFTER:
+            self._limit, self._fitted = min(2 * self._limit, self._most or 2 * self._limit), 0
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Say whether a GPU's memory ran out: Apple's MPS says so in a plain `RuntimeError`."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
+@contextmanager
+def telling_gpu_memory() -> Iterator[None]:
+    """Raise `GpuMemoryError` where a GPU's memory runs out."""
+    try:
+        yield
+    except RuntimeError as exc:
+        if not is_out_of_memory(exc):
+            raise
+        raise GpuMemoryError from exc
 
 
 def best_device() -> torch.device:

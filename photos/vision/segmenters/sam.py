@@ -10,6 +10,7 @@ import numpy as np
 
 from photos.vision import configuration
 from photos.vision.engines import Engine, get_engine
+from photos.vision.engines.torch_engine import telling_gpu_memory
 from photos.vision.errors import UnknownModelError
 from photos.vision.masks import MAX_SEGMENTS_PER_IMAGE, MIN_SEGMENT_SIZE, choose_segments, segment_of
 from photos.vision.segmenters.sam_automatic import Masks, automatic_masks, full_masks, measure
@@ -65,6 +66,7 @@ class SamSegmenter:
         automatic = 16 if chosen.device.type == "cpu" else 32
         self._points_per_side = self.settings.points_per_side or automatic
 
+    @telling_gpu_memory()
     def segment(self, image: Image) -> list[SegmentMask]:
         """Return the segments chosen from SAM's automatic masks, best first."""
         encoded = self._model.encode(image)
@@ -81,6 +83,7 @@ class SamSegmenter:
             min_size=self.settings.min_segment_size,
         )
 
+    @telling_gpu_memory()
     def segment_boxes(self, image: Image, boxes: Sequence[Box]) -> list[SegmentMask | None]:
         """Return the object in each box, None where SAM finds none."""
         if not boxes:
