@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 import torch
@@ -123,6 +124,8 @@ def trial(folder, monkeypatch, *, change="* 2", then="+ 1"):
     folder.mkdir()
     (folder / "trial.py").write_text(TRIAL.format(change=change, then=then))
     spec = importlib.util.spec_from_file_location("trial", folder / "trial.py")
+    assert spec is not None
+    assert spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "trial", made)
     spec.loader.exec_module(made)
@@ -158,7 +161,7 @@ def test_another_torch_converts_anew(monkeypatch):
 def test_code_without_a_source_is_known_by_its_name():
     engine, rows = OpenVinoEngine(precision="f32"), torch.ones(1, 2)
     for name in ("One", "One", "Other"):
-        scope = {"__name__": "nowhere", "nn": nn}
+        scope: dict[str, Any] = {"__name__": "nowhere", "nn": nn}
         exec(f"class {name}(nn.Module):\n    def forward(self, rows):\n        return rows * 2", scope)
         assert torch.equal(engine.compile(scope[name]().eval(), [rows], batched=[True])(rows)[0], rows * 2)
     assert len(list((model_dir() / "openvino").glob("*.xml"))) == 2
@@ -333,10 +336,10 @@ def test_portions_grow_to_what_was_asked_for_at_most():
 class Heavy(torch.Tensor):
     """Rows of which no more than three can be moved at once, as a GPU says it."""
 
-    def to(self, *args):
+    def to(self, *args: Any, **options: Any) -> torch.Tensor:
         if len(self) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().to(*args)
+        return super().to(*args, **options)
 
 
 def test_rows_are_moved_in_portions_too():

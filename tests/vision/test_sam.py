@@ -121,13 +121,15 @@ def masks_of_prompts(checkpoint, image, engine):
 
 
 @pytest.mark.parametrize(
-    ("engine", "least"), [(OpenVinoEngine(precision="f32"), 0.999), (TorchEngine(precision="bf16"), 0.9)]
+    ("engine", "least"), [(OpenVinoEngine(precision="f32"), 0.999), (TorchEngine(precision="bf16"), 0.99)]
 )
-def test_other_engines_make_nearly_the_same_masks(checkpoint, engine, least):
-    """Of those that do not hang by a thread: a random network's masks are far noisier than a trained one's."""
+def test_other_engines_make_nearly_the_same_masks(tmp_path, engine, least):
+    """Of those that do not hang by a thread: at a stability of less than is asked for by default."""
+    checkpoint = tmp_path / "steady.pth"
+    write_small_sam(checkpoint, seed=7)
     expected, stability = masks_of_prompts(checkpoint, picture(), exact_engine())
     found, _stability = masks_of_prompts(checkpoint, picture(), engine)
-    steady = np.flatnonzero((stability > 0.5) & (expected.sum(axis=(1, 2)) > 50))
+    steady = np.flatnonzero((stability > 0.8) & (expected.sum(axis=(1, 2)) > 50))
     assert len(steady) > 5
     assert np.mean([mask_iou(expected[index], found[index]) for index in steady]) >= least
 
@@ -158,8 +160,8 @@ class Counting(TorchEngine):
         self.device = torch.device(said)
         self.prompts = 0
 
-    def compile(self, module, examples, *, batched, static=False):
-        network = exact_engine().compile(module, examples, batched=batched, static=static)
+    def compile(self, module, examples, **options):
+        network = exact_engine().compile(module, examples, **options)
         return self._counted(network) if isinstance(module, PromptDecoder) else network
 
     def _counted(self, network):

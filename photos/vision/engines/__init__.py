@@ -37,12 +37,19 @@ class Engine(Protocol):
     device: torch.device
 
     def compile(
-        self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
+        self,
+        module: nn.Module,
+        examples: Sequence[Tensor],
+        *,
+        batched: Sequence[bool],
+        static: bool = False,
+        exact: bool = False,
     ) -> Network:
         """Return the module as a network.
 
         `examples` are inputs of the shapes to come; an input whose `batched` is true may later hold any number
-        of rows, which are run in portions that fit. With `static` those portions have the example's size.
+        of rows, which are run in portions that fit. With `static` those portions have the example's size. `exact`
+        computes in f32 whatever the engine's precision.
         """
         ...
 

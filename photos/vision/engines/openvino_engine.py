@@ -54,14 +54,21 @@ class OpenVinoEngine:
         self.precision = ("bf16" if computes_in_bf16() else "f32") if precision == "auto" else precision
 
     def compile(
-        self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
+        self,
+        module: nn.Module,
+        examples: Sequence[Tensor],
+        *,
+        batched: Sequence[bool],
+        static: bool = False,
+        exact: bool = False,
     ) -> TorchNetwork:
         """Return the converted module, from disk where it was converted before and can be kept there."""
         shapes = [
             [-1, *one.shape[1:]] if rows and not static else list(one.shape)
             for one, rows in zip(examples, batched, strict=True)
         ]
-        compiled, held = self._compile(module, examples, shapes)
+        options = self._options(exact=exact)
+        compiled, held = self._compile(module, examples, shapes, options)
         size = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows)
         runner = _Runner(compiled, [bool(rows) for rows in batched], size if static else None, held)
         return TorchNetwork(
@@ -69,20 +76,24 @@ class OpenVinoEngine:
         )
 
     def _compile(
-        self, module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+        self,
+        module: nn.Module,
+        examples: Sequence[Tensor],
+        shapes: Sequence[Sequence[int]],
+        options: dict[str, Any],
     ) -> tuple[Any, object]:
         """Return the compiled model, and what has to be held for as long as it runs."""
         path = model_dir() / _FOLDER / f"{_fingerprint(module, shapes)}.xml"
-        if (kept := self._load(path)) is not None:
+        if (kept := self._load(path, options)) is not None:
             return kept, None
         logger.info("converting a network for OpenVINO, to be kept as %s", path)
         model, decoder = _convert(module, examples, shapes)
-        if _keep(model, path) and (kept := self._load(path)) is not None:
+        if _keep(model, path) and (kept := self._load(path, options)) is not None:
             _remove_unused(path.parent)
             return kept, None
-        return _core().compile_model(model, "CPU", self._options()), decoder
+        return _core().compile_model(model, "CPU", options), decoder
 
-    def _load(self, path: Path) -> Any:
+    def _load(self, path: Path, options: dict[str, Any]) -> Any:
         """Return the kept model, compiled; None where there is none, or a broken one."""
         if not path.exists():
             return None
@@ -90,13 +101,14 @@ class OpenVinoEngine:
             for file in (path.with_suffix(".bin"), path):
                 os.utime(file)
         try:
-            return _core().compile_model(path, "CPU", self._options())
+            return _core().compile_model(path, "CPU", options)
         except RuntimeError as exc:
             logger.warning("the kept network %s does not load and is made anew: %s", path, exc)
             return None
 
-    def _options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision}
+    def _options(self, *, exact: bool) -> dict[str, Any]:
+        precision = "f32" if exact else self.precision
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
         threads = os.environ.get("OMP_NUM_THREADS", "")
         return options | ({"INFERENCE_NUM_THREADS": int(threads)} if threads.isdigit() else {})
 

@@ -27,11 +27,17 @@ class TorchEngine:
         self.precision = ("bf16" if fast else "f32") if precision == "auto" else precision
 
     def compile(
-        self, module: nn.Module, examples: Sequence[Tensor], *, batched: Sequence[bool], static: bool = False
+        self,
+        module: nn.Module,
+        examples: Sequence[Tensor],
+        *,
+        batched: Sequence[bool],
+        static: bool = False,
+        exact: bool = False,
     ) -> TorchNetwork:
         """Return the module on the device; the given one is left as it is. Raises `GpuMemoryError`."""
         limit = next(len(one) for one, rows in zip(examples, batched, strict=True) if rows) if static else None
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        dtype = torch.bfloat16 if self.precision == "bf16" and not exact else torch.float32
         with telling_gpu_memory():
             placed = copy.deepcopy(module).eval().requires_grad_(False).to(self.device, dtype)
         return TorchNetwork(placed, batched, device=self.device, dtype=dtype, limit=limit)

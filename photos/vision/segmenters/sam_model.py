@@ -120,7 +120,11 @@ class EncodedImage:
 
 
 class SamModel:
-    """SAM on an engine: pictures to embeddings, prompts to masks."""
+    """SAM on an engine: pictures to embeddings, prompts to masks.
+
+    The decoder computes in f32 always: in bf16 it moves the masks' edges five times as far as the encoder does
+    (docs/decisions/0011).
+    """
 
     def __init__(self, sam: Any, engine: Engine) -> None:
         self.side = int(sam.image_encoder.img_size)
@@ -139,6 +143,7 @@ class SamModel:
             [torch.zeros(1, width, *grid), torch.zeros(portion, 2, width)],
             batched=[False, True],
             static=True,
+            exact=True,
         )
 
     @torch.inference_mode()
