@@ -1,17 +1,23 @@
-"""A file fetched over HTTP into a part of it on disk, and taken up where it broke."""
+"""A file fetched over HTTP into a part of it on disk, and taken up where it broke.
+
+Hugging Face names a large file's SHA-256 and size, `X-Linked-ETag` and `X-Linked-Size`, where it sends on to its
+storage. A plain `ETag` may be any other hash, and is none of the file.
+"""
 
 from __future__ import annotations
 
 import os
 import queue
+import re
 import shutil
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from http.client import HTTPException, HTTPResponse
+from email.message import Message
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import IO, BinaryIO, Final, TypeAlias
 
 from photos.vision.errors import VisionError
 
@@ -30,18 +36,37 @@ def fill(part: Path, url: str, *, size: int, timeout_s: float, progress: Progres
     there = part.stat().st_size if part.is_file() else 0
     headers = {"User-Agent": "geolocator"} | ({"Range": f"bytes={there}-"} if there else {})
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own table of addresses, or the operator's mirror
+    hops = _Hops()
     try:
-        with _open(request, timeout_s) as response:
+        with _open(request, hops, timeout_s) as response:
+            hops.note(response.headers)
             resumed = response.status == 206
-            _receive(response, part, there if resumed else 0, size, progress)
-            return _digest_in(response)
+            _receive(response, part, there if resumed else 0, hops.size or size, progress)
     except urllib.error.HTTPError as exc:
-        if exc.code == 416:  # nothing left to send: all of it is there already
-            return ""
-        raise
+        if exc.code != 416:  # nothing left to send: all of it is there already
+            raise
+    return hops.digest
 
 
-def _open(request: urllib.request.Request, timeout_s: float) -> HTTPResponse:
+class _Hops(urllib.request.HTTPRedirectHandler):
+    """Follow redirects, and keep what the first to name the file's digest or size says."""
+
+    def __init__(self) -> None:
+        self.digest, self.size = "", 0
+
+    def note(self, headers: Message) -> None:
+        tag = re.fullmatch(r'(?:W/)?"?([0-9a-f]{64})"?', headers.get("X-Linked-ETag", ""))
+        self.digest = self.digest or (tag[1] if tag else "")
+        self.size = self.size or _number(headers.get("X-Linked-Size"))
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        self.note(headers)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _open(request: urllib.request.Request, hops: _Hops, timeout_s: float) -> HTTPResponse:
     """Open the address within `timeout_s`, or raise `TimeoutError`.
 
     The time-out of a socket bounds neither looking the name up nor trying each of a host's addresses in turn, so
@@ -51,7 +76,7 @@ def _open(request: urllib.request.Request, timeout_s: float) -> HTTPResponse:
 
     def open_address() -> None:
         try:
-            outcome.put(urllib.request.urlopen(request, timeout=timeout_s))  # noqa: S310 - as above
+            outcome.put(urllib.request.build_opener(hops).open(request, timeout=timeout_s))
         except (OSError, HTTPException) as exc:
             outcome.put(exc)
 
@@ -65,14 +90,13 @@ def _open(request: urllib.request.Request, timeout_s: float) -> HTTPResponse:
     return found
 
 
-def _digest_in(response: HTTPResponse) -> str:
-    """Return the SHA-256 that a model hub gives as the entity tag of a large file, else nothing."""
-    tag = (response.headers.get("X-Linked-ETag") or response.headers.get("ETag") or "").strip('W/"')
-    return tag if len(tag) == 64 and all(digit in "0123456789abcdef" for digit in tag) else ""
+def _number(header: str | None) -> int:
+    """Return a header's number, 0 where there is none."""
+    return int(header) if header and header.isdecimal() else 0
 
 
 def _receive(response: HTTPResponse, part: Path, start: int, size: int, progress: Progress | None) -> None:
-    length = int(response.headers.get("Content-Length") or 0)
+    length = _number(response.headers.get("Content-Length"))
     total = start + length if length else size
     _require_space(part.parent, length)
     with part.open("r+b" if start else "wb") as out:

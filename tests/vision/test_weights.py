@@ -22,25 +22,36 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serve CONTENT with ranges; `break_after` cuts the connection, `tag` is the entity tag."""
+    """Serve `content` with ranges, and send on from /hub/ to it, as Hugging Face does.
 
+    `break_after` cuts the connection; `named` are headers of the file, `linked` those of the redirect to it.
+    """
+
+    content = CONTENT
     break_after = None
-    tag = ""
+    named: dict[str, str] = {}
+    linked: dict[str, str] = {}
     ranges: list[str | None] = []
 
     def do_GET(self):
+        if self.path.startswith("/hub/"):
+            self._answer(302, Location=self.path.removeprefix("/hub"), **self.linked)
+            return
         asked = self.headers.get("Range")
         type(self).ranges.append(asked)
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        if start >= len(CONTENT):
+        if start >= len(self.content):
             self.send_error(416)
             return
-        self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
-        if self.tag:
-            self.send_header("X-Linked-ETag", f'"{self.tag}"')
+        length = str(len(self.content) - start)
+        self._answer(206 if asked else 200, **{"Content-Length": length} | self.named)
+        self.wfile.write(self.content[start : self.break_after])
+
+    def _answer(self, status, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(CONTENT[start : self.break_after])
 
     def log_message(self, *_arguments):
         """Keep quiet."""
@@ -61,8 +72,8 @@ def server(tmp_path, monkeypatch):
         thread.join()
 
 
-def file_of(server, sha256=DIGEST):
-    return WeightFile("w.pth", f"http://127.0.0.1:{server.server_port}/w.pth", sha256, len(CONTENT))
+def file_of(server, sha256=DIGEST, path="w.pth"):
+    return WeightFile("w.pth", f"http://127.0.0.1:{server.server_port}/{path}", sha256, len(CONTENT))
 
 
 def test_it_fetches_with_progress_and_only_once(server):
@@ -112,9 +123,35 @@ def test_an_unpinned_file_is_pinned_by_the_first_fetch(server):
 
 
 def test_an_unpinned_file_is_held_against_the_servers_digest(server):
-    server.RequestHandlerClass.tag = "1" * 64
+    server.RequestHandlerClass.named = {"X-Linked-ETag": f'"{"1" * 64}"'}
     with pytest.raises(WeightsCorruptError, match="1" * 64):
         weights.fetch(file_of(server, sha256=""))
+
+
+def test_an_unpinned_file_is_held_against_the_digest_of_the_hub_that_sends_on(server):
+    server.RequestHandlerClass.linked = {"X-Linked-ETag": f'"{"1" * 64}"', "X-Linked-Size": str(len(CONTENT))}
+    server.RequestHandlerClass.named = {"ETag": f'"{DIGEST}"'}
+    file = file_of(server, sha256="", path="hub/w.pth")
+    with pytest.raises(WeightsCorruptError, match="1" * 64):
+        weights.fetch(file)
+    assert not weights.is_present(file)
+    server.RequestHandlerClass.linked = {"X-Linked-ETag": f'"{DIGEST}"', "X-Linked-Size": str(len(CONTENT))}
+    assert weights.fetch(file).read_bytes() == CONTENT
+    weights.verify(file)
+
+
+def test_a_plain_entity_tag_is_no_digest_of_the_file(server):
+    server.RequestHandlerClass.named = {"ETag": f'"{"1" * 64}"'}
+    assert weights.fetch(file_of(server, sha256="")).read_bytes() == CONTENT
+
+
+def test_a_hub_tells_the_size_that_its_storage_does_not(server):
+    server.RequestHandlerClass.linked = {"X-Linked-Size": str(len(CONTENT))}
+    server.RequestHandlerClass.named = {"Content-Length": ""}
+    file = WeightFile("w.pth", file_of(server, path="hub/w.pth").url, "", 0)
+    server.RequestHandlerClass.break_after = 1000
+    with pytest.raises(WeightsMissingError, match=f"after 1000 of {len(CONTENT)} bytes"):
+        weights.fetch(file)
 
 
 def test_without_a_network_it_says_what_to_do(tmp_path, monkeypatch):
