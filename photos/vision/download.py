@@ -2,6 +2,9 @@
 
 Hugging Face names a large file's SHA-256 and size, `X-Linked-ETag` and `X-Linked-Size`, where it sends on to its
 storage. A plain `ETag` may be any other hash, and is none of the file.
+
+Beside `NAME.part` lies `NAME.part.version`, which tells the version that it is a part of: the hub's digest, else a
+strong entity tag or a date, which is sent as `If-Range` (RFC 9110, 13.1.5).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
@@ -25,27 +29,84 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with the bytes that are there and those there will be (0 where not known)."""
 
 _BLOCK: Final = 1 << 20
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
-def fill(part: Path, url: str, *, size: int, timeout_s: float, progress: Progress | None) -> str:
+def fill(part: Path, url: str, *, pinned: bool, size: int, timeout_s: float, progress: Progress | None) -> str:
     """Fetch what is missing of `part` and return the SHA-256 that the server names for the whole, or nothing.
 
-    `size` is the whole's, 0 where not known; `timeout_s` bounds connecting and every wait for data. Raises `OSError`
-    and `HTTPException` as urllib does, and `VisionError` where the disk is full.
+    What is there is added to if it is of the same version; where nobody knows, only if `pinned` says that the whole
+    is held against a digest anyway. `size` is the whole's, 0 where not known; `timeout_s` bounds connecting and every
+    wait for data. Raises `OSError` and `HTTPException` as urllib does, and `VisionError` where the disk is full.
     """
-    there = part.stat().st_size if part.is_file() else 0
-    headers = {"User-Agent": "geolocator"} | ({"Range": f"bytes={there}-"} if there else {})
+    version = _read_version(part)
+    start = part.stat().st_size if part.is_file() and (version or pinned) else 0
+    answer = _ask(url, start, version, timeout_s)
+    if start and not answer.goes_on(start, version, pinned=pinned):
+        start = 0
+        if answer.response.status != 200:
+            answer.response.close()
+            answer = _ask(url, 0, "", timeout_s)
+    with answer.response:
+        if answer.response.status != 416:  # nothing left to send: all of it is there already
+            _receive(answer, part, start, size, progress)
+    return answer.digest
+
+
+def version_file(part: Path) -> Path:
+    """Return the file that tells the version of a part; it goes when the part does."""
+    return part.with_name(part.name + ".version")
+
+
+def _read_version(part: Path) -> str:
+    file = version_file(part)
+    version = file.read_text(encoding="latin-1") if file.is_file() else ""
+    return version if version.isprintable() else ""  # zeros, after a power cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A server's answer, with the digest and the size of the whole where it or a hub before it names them."""
+
+    response: HTTPResponse | urllib.error.HTTPError
+    digest: str
+    size: int
+
+    @property
+    def version(self) -> str:
+        """What tells this version of the file from any other, or nothing."""
+        tag = self.response.headers.get("ETag", "")
+        return self.digest or (tag if tag.startswith('"') else self.response.headers.get("Last-Modified", ""))
+
+    def goes_on(self, start: int, version: str, *, pinned: bool) -> bool:
+        """Say whether it is the rest of a part of that version, from `start` on."""
+        told = self.version or ("" if _DIGEST.fullmatch(version) else version)  # `If-Range` saw to it
+        if version and told != version:
+            return False
+        if self.response.status == 416:
+            return pinned or bool(self.digest)
+        found = re.match(r"bytes (\d+)-", self.response.headers.get("Content-Range", ""))
+        return self.response.status == 206 and found is not None and int(found[1]) == start
+
+
+def _ask(url: str, start: int, version: str, timeout_s: float) -> _Answer:
+    """Ask for the file from `start` on, if it is of that version yet; there may be nothing left, a 416."""
+    headers = {"User-Agent": "geolocator"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if version and not _DIGEST.fullmatch(version):
+            headers["If-Range"] = version
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own table of addresses, or the operator's mirror
     hops = _Hops()
+    response: HTTPResponse | urllib.error.HTTPError
     try:
-        with _open(request, hops, timeout_s) as response:
-            hops.note(response.headers)
-            resumed = response.status == 206
-            _receive(response, part, there if resumed else 0, hops.size or size, progress)
+        response = _open(request, hops, timeout_s)
     except urllib.error.HTTPError as exc:
-        if exc.code != 416:  # nothing left to send: all of it is there already
+        if exc.code != 416 or not start:
             raise
-    return hops.digest
+        response = exc
+    hops.note(response.headers)
+    return _Answer(response, hops.digest, hops.size)
 
 
 class _Hops(urllib.request.HTTPRedirectHandler):
@@ -55,8 +116,8 @@ class _Hops(urllib.request.HTTPRedirectHandler):
         self.digest, self.size = "", 0
 
     def note(self, headers: Message) -> None:
-        tag = re.fullmatch(r'(?:W/)?"?([0-9a-f]{64})"?', headers.get("X-Linked-ETag", ""))
-        self.digest = self.digest or (tag[1] if tag else "")
+        tag = headers.get("X-Linked-ETag", "").removeprefix("W/").strip('"')
+        self.digest = self.digest or (tag if _DIGEST.fullmatch(tag) else "")
         self.size = self.size or _number(headers.get("X-Linked-Size"))
 
     def redirect_request(
@@ -95,18 +156,22 @@ def _number(header: str | None) -> int:
     return int(header) if header and header.isdecimal() else 0
 
 
-def _receive(response: HTTPResponse, part: Path, start: int, size: int, progress: Progress | None) -> None:
-    length = _number(response.headers.get("Content-Length"))
-    total = start + length if length else size
+def _receive(answer: _Answer, part: Path, start: int, size: int, progress: Progress | None) -> None:
+    length = _number(answer.response.headers.get("Content-Length"))
+    total = start + length if length else answer.size or size
     _require_space(part.parent, length)
     with part.open("r+b" if start else "wb") as out:
+        if not start:  # the part is empty now: at no moment is it taken for one of another version
+            version_file(part).write_text(answer.version, encoding="latin-1")
         out.seek(start)
-        done = _copy(response, out, start, total, progress)
+        done = _copy(answer.response, out, start, total, progress)
     if total and done < total:
         raise ConnectionError(f"the connection broke after {done} of {total} bytes; run it again to go on")
 
 
-def _copy(response: HTTPResponse, out: BinaryIO, done: int, total: int, progress: Progress | None) -> int:
+def _copy(
+    response: HTTPResponse | urllib.error.HTTPError, out: BinaryIO, done: int, total: int, progress: Progress | None
+) -> int:
     while block := response.read1(_BLOCK):  # what has come so far: a slow line is seen to move
         out.write(block)
         done += len(block)

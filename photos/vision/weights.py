@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from photos.vision import configuration
-from photos.vision.download import Progress, fill
+from photos.vision.download import Progress, fill, version_file
 from photos.vision.errors import WeightsCorruptError, WeightsMissingError
 from photos.vision.types import WeightFile
 
@@ -112,9 +112,11 @@ def fetch(file: WeightFile, *, progress: Progress | None = None) -> Path:
             digest = _check(part, file, known=expected)
         except WeightsCorruptError:
             part.unlink()
+            version_file(part).unlink(missing_ok=True)
             raise
         if not pinned_digest(file):
             _pin(path).write_text(digest + "\n", encoding="ascii")
+        version_file(part).unlink(missing_ok=True)
         part.replace(path)
     return path
 
@@ -188,15 +190,16 @@ def _locked(part: Path) -> Iterator[None]:
 
 def _download(file: WeightFile, part: Path, progress: Progress | None) -> str:
     """Fill `part` and return the digest that is expected: the pinned one, else the server's, else none."""
+    pinned = pinned_digest(file)
     try:
-        named = fill(part, url_of(file), size=file.size, timeout_s=TIMEOUT_S, progress=progress)
+        named = fill(part, url_of(file), pinned=bool(pinned), size=file.size, timeout_s=TIMEOUT_S, progress=progress)
     except urllib.error.HTTPError as exc:
         raise _unreachable(file, f"the server answered {exc.code} {exc.reason}") from exc
     except urllib.error.URLError as exc:
         raise _unreachable(file, str(exc.reason)) from exc
     except (TimeoutError, ConnectionError, HTTPException) as exc:
         raise _unreachable(file, str(exc) or type(exc).__name__) from exc
-    return pinned_digest(file) or named
+    return pinned or named
 
 
 def _unreachable(file: WeightFile, reason: str) -> WeightsMissingError:

@@ -18,17 +18,21 @@ from photos.vision.errors import WeightsCorruptError, WeightsMissingError
 from photos.vision.types import WeightFile
 
 CONTENT = bytes(range(256)) * 9000
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
+CHANGED = CONTENT[::-1]
+DIGEST, CHANGED_DIGEST = (hashlib.sha256(content).hexdigest() for content in (CONTENT, CHANGED))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serve `content` with ranges, and send on from /hub/ to it, as Hugging Face does.
 
-    `break_after` cuts the connection; `named` are headers of the file, `linked` those of the redirect to it.
+    `break_after` cuts the connection; `named` are headers of the file, `linked` those of the redirect to it; `shift`
+    has ranges begin elsewhere than asked.
     """
 
     content = CONTENT
     break_after = None
+    shift = 0
+    heeds_if_range = True
     named: dict[str, str] = {}
     linked: dict[str, str] = {}
     ranges: list[str | None] = []
@@ -39,12 +43,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         asked = self.headers.get("Range")
         type(self).ranges.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if self.heeds_if_range and self.headers.get("If-Range", "") not in ("", *self.named.values()):
+            asked = None
+        start = int(asked.removeprefix("bytes=").rstrip("-")) + self.shift if asked else 0
         if start >= len(self.content):
             self.send_error(416)
             return
-        length = str(len(self.content) - start)
-        self._answer(206 if asked else 200, **{"Content-Length": length} | self.named)
+        there = {"Content-Length": str(len(self.content) - start)}
+        if asked:
+            there["Content-Range"] = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
+        self._answer(206 if asked else 200, **there | self.named)
         self.wfile.write(self.content[start : self.break_after])
 
     def _answer(self, status, **headers):
@@ -90,13 +98,90 @@ def test_it_fetches_with_progress_and_only_once(server):
 
 def test_it_goes_on_where_a_download_broke(server):
     file = file_of(server)
+    break_off(server, file)
+    assert not weights.is_present(file)
+    assert weights.fetch(file).read_bytes() == CONTENT
+    assert server.RequestHandlerClass.ranges == [None, "bytes=1500000-"]
+
+
+def break_off(server, file):
+    """Have a first attempt end after 1,500,000 bytes."""
     server.RequestHandlerClass.break_after = 1_500_000
     with pytest.raises(WeightsMissingError, match="run it again"):
         weights.fetch(file)
-    assert not weights.is_present(file)
     server.RequestHandlerClass.break_after = None
+
+
+def names_left():
+    return sorted(one.name for one in weights.model_dir().iterdir())
+
+
+@pytest.mark.parametrize(
+    "named", [{"ETag": '"a"'}, {"Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}, {"X-Linked-ETag": f'"{DIGEST}"'}]
+)
+def test_it_goes_on_with_the_same_version_of_an_unpinned_file(server, named):
+    file, server.RequestHandlerClass.named = file_of(server, sha256=""), named
+    break_off(server, file)
     assert weights.fetch(file).read_bytes() == CONTENT
     assert server.RequestHandlerClass.ranges == [None, "bytes=1500000-"]
+    assert names_left() == ["w.pth", "w.pth.part.lock", "w.pth.sha256"]
+
+
+@pytest.mark.parametrize("heeds_if_range", [True, False])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"ETag": '"a"'}, {"ETag": '"b"'}),
+        ({"Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}, {"Last-Modified": "Thu, 01 Jan 2026 00:00:09 GMT"}),
+        ({"ETag": 'W/"a"'}, {"ETag": 'W/"a"'}),  # weak: alike, not the same
+        ({"X-Linked-ETag": f'"{DIGEST}"'}, {"X-Linked-ETag": f'"{CHANGED_DIGEST}"'}),
+        ({"X-Linked-ETag": f'"{DIGEST}"'}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_file_that_changed_between_two_attempts_is_fetched_anew(server, before, after, heeds_if_range):
+    handler, file = server.RequestHandlerClass, file_of(server, sha256="")
+    handler.heeds_if_range, handler.named = heeds_if_range, before
+    break_off(server, file)
+    handler.content, handler.named = CHANGED, after
+    assert weights.fetch(file).read_bytes() == CHANGED
+    weights.verify(file)
+    assert names_left() == ["w.pth", "w.pth.part.lock", "w.pth.sha256"]
+
+
+def test_a_file_that_changed_behind_a_hub_is_fetched_anew(server):
+    handler, file = server.RequestHandlerClass, file_of(server, sha256="", path="hub/w.pth")
+    handler.linked = {"X-Linked-ETag": f'"{DIGEST}"'}
+    break_off(server, file)
+    handler.content, handler.linked = CHANGED, {"X-Linked-ETag": f'"{CHANGED_DIGEST}"'}
+    assert weights.fetch(file).read_bytes() == CHANGED
+    assert handler.ranges == [None, "bytes=1500000-", None]
+
+
+def test_a_file_that_became_shorter_than_its_part_is_fetched_anew(server):
+    handler, file = server.RequestHandlerClass, file_of(server, sha256="")
+    handler.heeds_if_range, handler.named = False, {"ETag": '"a"'}
+    break_off(server, file)
+    handler.content = CHANGED[:1000]
+    assert weights.fetch(file).read_bytes() == CHANGED[:1000]
+
+
+@pytest.mark.parametrize("sha256", ["", DIGEST])
+def test_it_begins_anew_where_the_rest_is_not_the_one_asked_for(server, sha256):
+    handler, file = server.RequestHandlerClass, file_of(server, sha256=sha256)
+    handler.named = {"ETag": '"a"'}
+    break_off(server, file)
+    handler.shift = -500
+    assert weights.fetch(file).read_bytes() == CONTENT
+    assert handler.ranges == [None, "bytes=1500000-", None]
+
+
+def test_a_note_that_was_lost_with_the_power_is_not_gone_by(server):
+    file, server.RequestHandlerClass.named = file_of(server, sha256=""), {"ETag": '"a"'}
+    break_off(server, file)
+    weights.path_of(file).with_name("w.pth.part.version").write_bytes(b"\0" * 20)
+    assert weights.fetch(file).read_bytes() == CONTENT
+    assert server.RequestHandlerClass.ranges == [None, None]
 
 
 def test_a_whole_part_is_only_checked(server):
@@ -110,7 +195,7 @@ def test_it_rejects_another_file_and_forgets_it(server):
     file = file_of(server, sha256="0" * 64)
     with pytest.raises(WeightsCorruptError, match=f"{DIGEST}.*{'0' * 64}"):
         weights.fetch(file)
-    assert sorted(one.name for one in weights.model_dir().iterdir()) == ["w.pth.part.lock"]
+    assert names_left() == ["w.pth.part.lock"]
 
 
 def test_an_unpinned_file_is_pinned_by_the_first_fetch(server):
