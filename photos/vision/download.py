@@ -4,7 +4,7 @@ Hugging Face names a large file's SHA-256 and size, `X-Linked-ETag` and `X-Linke
 storage. A plain `ETag` may be any other hash, and is none of the file.
 
 Beside `NAME.part` lies `NAME.part.version`, which tells the version that it is a part of: the hub's digest, else a
-strong entity tag or a date, which is sent as `If-Range` (RFC 9110, 13.1.5).
+strong entity tag or a date, which is sent as `If-Range` (RFC 9110, 13.1.5). Its second line is the whole's size.
 """
 
 from __future__ import annotations
@@ -32,21 +32,24 @@ _BLOCK: Final = 1 << 20
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
-def fill(part: Path, url: str, *, pinned: bool, size: int, timeout_s: float, progress: Progress | None) -> str:
+def fill(
+    part: Path, url: str, *, pinned: bool, size: int, answer_s: float, timeout_s: float, progress: Progress | None
+) -> str:
     """Fetch what is missing of `part` and return the SHA-256 that the server names for the whole, or nothing.
 
     What is there is added to if it is of the same version; where nobody knows, only if `pinned` says that the whole
-    is held against a digest anyway. `size` is the whole's, 0 where not known; `timeout_s` bounds connecting and every
-    wait for data. Raises `OSError` and `HTTPException` as urllib does, and `VisionError` where the disk is full.
+    is held against a digest anyway. `size` is the whole's, 0 where not known; `answer_s` bounds connecting until there
+    is an answer, `timeout_s` every wait for data. Raises `OSError` and `HTTPException` as urllib does, and
+    `VisionError` where the disk is full.
     """
-    version = _read_version(part)
+    version, _size = read_version(part)
     start = part.stat().st_size if part.is_file() and (version or pinned) else 0
-    answer = _ask(url, start, version, timeout_s)
+    answer = _ask(url, start, version, answer_s, timeout_s)
     if start and not answer.goes_on(start, version, pinned=pinned):
         start = 0
         if answer.response.status != 200:
             answer.response.close()
-            answer = _ask(url, 0, "", timeout_s)
+            answer = _ask(url, 0, "", answer_s, timeout_s)
     with answer.response:
         if answer.response.status != 416:  # nothing left to send: all of it is there already
             _receive(answer, part, start, size, progress)
@@ -58,10 +61,13 @@ def version_file(part: Path) -> Path:
     return part.with_name(part.name + ".version")
 
 
-def _read_version(part: Path) -> str:
-    file = version_file(part)
-    version = file.read_text(encoding="latin-1") if file.is_file() else ""
-    return version if version.isprintable() else ""  # zeros, after a power cut
+def read_version(part: Path) -> tuple[str, int]:
+    """Return the version of a part and the size of the whole; nothing and 0 where they are not known."""
+    try:
+        version, size, *_ = [*version_file(part).read_text(encoding="latin-1").split("\n"), ""]
+    except FileNotFoundError:
+        return "", 0
+    return (version if version.isprintable() else ""), _number(size)  # zeros, after a power cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class _Answer:
         return self.response.status == 206 and found is not None and int(found[1]) == start
 
 
-def _ask(url: str, start: int, version: str, timeout_s: float) -> _Answer:
+def _ask(url: str, start: int, version: str, answer_s: float, timeout_s: float) -> _Answer:
     """Ask for the file from `start` on, if it is of that version yet; there may be nothing left, a 416."""
     headers = {"User-Agent": "geolocator"}
     if start:
@@ -100,7 +106,7 @@ def _ask(url: str, start: int, version: str, timeout_s: float) -> _Answer:
     hops = _Hops()
     response: HTTPResponse | urllib.error.HTTPError
     try:
-        response = _open(request, hops, timeout_s)
+        response = _open(request, hops, answer_s, timeout_s)
     except urllib.error.HTTPError as exc:
         if exc.code != 416 or not start:
             raise
@@ -127,8 +133,8 @@ class _Hops(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _open(request: urllib.request.Request, hops: _Hops, timeout_s: float) -> HTTPResponse:
-    """Open the address within `timeout_s`, or raise `TimeoutError`.
+def _open(request: urllib.request.Request, hops: _Hops, answer_s: float, timeout_s: float) -> HTTPResponse:
+    """Open the address within `answer_s`, or raise `TimeoutError`.
 
     The time-out of a socket bounds neither looking the name up nor trying each of a host's addresses in turn, so
     the whole is done in a thread that is left behind when it takes too long.
@@ -143,9 +149,9 @@ def _open(request: urllib.request.Request, hops: _Hops, timeout_s: float) -> HTT
 
     threading.Thread(target=open_address, daemon=True).start()
     try:
-        found = outcome.get(timeout=timeout_s)
+        found = outcome.get(timeout=answer_s)
     except queue.Empty:
-        raise TimeoutError(f"timed out after {timeout_s:g} s") from None
+        raise TimeoutError(f"timed out after {answer_s:.2g} s") from None
     if isinstance(found, Exception):
         raise found
     return found
@@ -162,7 +168,7 @@ def _receive(answer: _Answer, part: Path, start: int, size: int, progress: Progr
     _require_space(part.parent, length)
     with part.open("r+b" if start else "wb") as out:
         if not start:  # the part is empty now: at no moment is it taken for one of another version
-            version_file(part).write_text(answer.version, encoding="latin-1")
+            version_file(part).write_text(f"{answer.version}\n{total}\n", encoding="latin-1")
         out.seek(start)
         done = _copy(answer.response, out, start, total, progress)
     if total and done < total:
@@ -174,10 +180,10 @@ def _copy(
 ) -> int:
     while block := response.read1(_BLOCK):  # what has come so far: a slow line is seen to move
         out.write(block)
+        out.flush()  # others watch the part grow
         done += len(block)
         if progress:
             progress(done, total)
-    out.flush()
     os.fsync(out.fileno())
     return done
 

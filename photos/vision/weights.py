@@ -12,16 +12,17 @@ import fcntl
 import hashlib
 import pickle  # only its error is used
 import struct
+import time
 import urllib.error
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from photos.vision import configuration
-from photos.vision.download import Progress, fill, version_file
+from photos.vision.download import Progress, fill, read_version, version_file
 from photos.vision.errors import WeightsCorruptError, WeightsMissingError
 from photos.vision.types import WeightFile
 
@@ -36,6 +37,9 @@ UNREADABLE: Final = (
 
 TIMEOUT_S: Final = 8.0
 """Bounds connecting and every wait for data: a closed network is told within 15 seconds of a command's start."""
+_LOOK_EVERY_S: Final = 0.1
+_CHECKING: Final = 8
+"""So many times as long another process may take over a whole part: it reads all of it for the digest."""
 
 
 def model_dir() -> Path:
@@ -98,16 +102,16 @@ def verify(file: WeightFile) -> None:
 def fetch(file: WeightFile, *, progress: Progress | None = None) -> Path:
     """Download the file unless it is there, and return its path.
 
-    A broken download is taken up where it stopped. Raises `WeightsMissingError` without a network and
-    `WeightsCorruptError` when the file is not the pinned one.
+    A broken download is taken up where it stopped; one of another process is waited for as long as it grows. Raises
+    `WeightsMissingError` without a network and `WeightsCorruptError` when the file is not the pinned one.
     """
     path = path_of(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with _locked(part):
+    with _locked(file, part, progress) as waited_s:
         if path.is_file():
             return path
-        expected = _download(file, part, progress)
+        expected = _download(file, part, progress, answer_s=max(TIMEOUT_S - waited_s, TIMEOUT_S / 4))
         try:
             digest = _check(part, file, known=expected)
         except WeightsCorruptError:
@@ -181,18 +185,62 @@ def _own_digest(path: Path) -> str:
 
 
 @contextmanager
-def _locked(part: Path) -> Iterator[None]:
-    """Let one process fetch a file at a time; the second finds it there."""
+def _locked(file: WeightFile, part: Path, progress: Progress | None) -> Iterator[float]:
+    """Let one process fetch a file at a time; the second finds it there. Gives what `_take_turn` returns."""
     with part.with_name(part.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield _take_turn(lock, file, part, progress)
 
 
-def _download(file: WeightFile, part: Path, progress: Progress | None) -> str:
+def _take_turn(lock: IO[str], file: WeightFile, part: Path, progress: Progress | None) -> float:
+    """Take the lock, telling another process's progress until it lets go; return for how long that stood still.
+
+    Raises `WeightsMissingError` where it stands still for `TIMEOUT_S`.
+    """
+    there, total = _size_of(part), file.size
+    now = moved_at = time.monotonic()
+    while not _take(lock):
+        time.sleep(_LOOK_EVERY_S)
+        now, before, there = time.monotonic(), there, _size_of(part)
+        total = read_version(part)[1] or total
+        if there != before:
+            moved_at = now
+            if progress and there > before:  # it is gone when it is done
+                progress(there, total)
+        elif now - moved_at > TIMEOUT_S * (_CHECKING if 0 < total <= there else 1):
+            raise _unreachable(
+                file, f"another process is fetching it and stands still at {there} bytes for {now - moved_at:.0f} s"
+            )
+    return now - moved_at
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _size_of(part: Path) -> int:
+    try:
+        return part.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _download(file: WeightFile, part: Path, progress: Progress | None, *, answer_s: float) -> str:
     """Fill `part` and return the digest that is expected: the pinned one, else the server's, else none."""
     pinned = pinned_digest(file)
     try:
-        named = fill(part, url_of(file), pinned=bool(pinned), size=file.size, timeout_s=TIMEOUT_S, progress=progress)
+        named = fill(
+            part,
+            url_of(file),
+            pinned=bool(pinned),
+            size=file.size,
+            answer_s=answer_s,
+            timeout_s=TIMEOUT_S,
+            progress=progress,
+        )
     except urllib.error.HTTPError as exc:
         raise _unreachable(file, f"the server answered {exc.code} {exc.reason}") from exc
     except urllib.error.URLError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.server
 import pickle
@@ -26,12 +27,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Serve `content` with ranges, and send on from /hub/ to it, as Hugging Face does.
 
     `break_after` cuts the connection; `named` are headers of the file, `linked` those of the redirect to it; `shift`
-    has ranges begin elsewhere than asked.
+    has ranges begin elsewhere than asked; `pause_s` follows every 100,000 bytes.
     """
 
     content = CONTENT
     break_after = None
     shift = 0
+    pause_s = 0.0
     heeds_if_range = True
     named: dict[str, str] = {}
     linked: dict[str, str] = {}
@@ -53,7 +55,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if asked:
             there["Content-Range"] = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
         self._answer(206 if asked else 200, **there | self.named)
-        self.wfile.write(self.content[start : self.break_after])
+        sent = self.content[start : self.break_after]
+        for at in range(0, len(sent), 100_000):
+            self.wfile.write(sent[at : at + 100_000])
+            time.sleep(self.pause_s)
 
     def _answer(self, status, **headers):
         self.send_response(status)
@@ -271,6 +276,78 @@ def test_two_at_once_fetch_once(server):
         one.join()
     assert weights.path_of(file).read_bytes() == CONTENT
     assert len(server.RequestHandlerClass.ranges) == 1
+
+
+def test_the_second_tells_how_far_the_first_is(server):
+    server.RequestHandlerClass.pause_s = 0.1
+    file, seen = WeightFile("w.pth", file_of(server).url, "", 0), []
+    part = weights.path_of(file).with_name("w.pth.part")
+    first = threading.Thread(target=weights.fetch, args=(file,))
+    first.start()
+    while not (part.is_file() and part.stat().st_size):
+        time.sleep(0.01)
+    path = weights.fetch(file, progress=lambda done, total: seen.append((done, total)))
+    first.join()
+    assert path.read_bytes() == CONTENT
+    assert {total for _done, total in seen} == {len(CONTENT)}
+    assert len([done for done, _total in seen if 0 < done < len(CONTENT)]) > 3
+    assert len(server.RequestHandlerClass.ranges) == 1
+
+
+@pytest.fixture
+def held_lock(server):
+    """Another process's lock on the file; closing it lets it go."""
+    weights.model_dir().mkdir()
+    with (weights.model_dir() / "w.pth.part.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+def test_the_second_gives_up_where_the_first_stands_still(server, held_lock, monkeypatch):
+    monkeypatch.setattr(weights, "TIMEOUT_S", 0.5)
+    weights.path_of(file_of(server)).with_name("w.pth.part").write_bytes(CONTENT[:1000])
+    began = time.monotonic()
+    with pytest.raises(WeightsMissingError, match=r"another process.*stands still.*copy it to") as caught:
+        weights.fetch(file_of(server))
+    assert 0.5 <= time.monotonic() - began < 5
+    assert not caught.value.permanent
+
+
+def test_the_second_is_patient_while_the_first_checks_a_whole_part(server, held_lock, monkeypatch):
+    monkeypatch.setattr(weights, "TIMEOUT_S", 0.3)
+    file = file_of(server)
+    part = weights.path_of(file).with_name("w.pth.part")
+    part.write_bytes(CONTENT)
+
+    def finish():
+        part.replace(weights.path_of(file))
+        held_lock.close()
+
+    timer = threading.Timer(1.0, finish)
+    timer.start()
+    assert weights.fetch(file).read_bytes() == CONTENT
+    timer.join()
+    assert server.RequestHandlerClass.ranges == []
+
+
+def test_the_second_is_told_in_time_that_there_is_no_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    monkeypatch.setattr(weights, "TIMEOUT_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        file = WeightFile("w.pth", f"http://127.0.0.1:{silent.getsockname()[1]}/w.pth", DIGEST, 1)
+
+        def fail():
+            with pytest.raises(WeightsMissingError, match="timed out"):
+                weights.fetch(file)
+
+        first = threading.Thread(target=fail)
+        first.start()
+        time.sleep(0.2)
+        began = time.monotonic()
+        with pytest.raises(WeightsMissingError, match=r"timed out|stands still"):
+            weights.fetch(file)
+        assert time.monotonic() - began < 3.3  # not 1.8 seconds for the first, and 2 of its own
+        first.join()
 
 
 def test_missing_weights_are_told_with_a_hint(tmp_path, monkeypatch):
