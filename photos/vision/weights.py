@@ -10,30 +10,24 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import pickle  # only its error is used
-import queue
-import shutil
 import struct
-import threading
+import time
 import urllib.error
 import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Final
 
 from photos.vision import configuration
-from photos.vision.errors import VisionError, WeightsCorruptError, WeightsMissingError
+from photos.vision.download import Progress, fill, read_version, version_file
+from photos.vision.errors import WeightsCorruptError, WeightsMissingError
 from photos.vision.types import WeightFile
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the bytes that are there and those there will be (0 where not known)."""
 
 UNREADABLE: Final = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError),
@@ -43,7 +37,9 @@ UNREADABLE: Final = (
 
 TIMEOUT_S: Final = 8.0
 """Bounds connecting and every wait for data: a closed network is told within 15 seconds of a command's start."""
-_BLOCK: Final = 1 << 20
+_LOOK_EVERY_S: Final = 0.1
+_CHECKING: Final = 8
+"""So many times as long another process may take over a whole part: it reads all of it for the digest."""
 
 
 def model_dir() -> Path:
@@ -106,23 +102,25 @@ def verify(file: WeightFile) -> None:
 def fetch(file: WeightFile, *, progress: Progress | None = None) -> Path:
     """Download the file unless it is there, and return its path.
 
-    A broken download is taken up where it stopped. Raises `WeightsMissingError` without a network and
-    `WeightsCorruptError` when the file is not the pinned one.
+    A broken download is taken up where it stopped; one of another process is waited for as long as it grows. Raises
+    `WeightsMissingError` without a network and `WeightsCorruptError` when the file is not the pinned one.
     """
     path = path_of(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with _locked(part):
+    with _locked(file, part, progress) as waited_s:
         if path.is_file():
             return path
-        expected = _download(file, part, progress)
+        expected = _download(file, part, progress, answer_s=max(TIMEOUT_S - waited_s, TIMEOUT_S / 4))
         try:
             digest = _check(part, file, known=expected)
         except WeightsCorruptError:
             part.unlink()
+            version_file(part).unlink(missing_ok=True)
             raise
         if not pinned_digest(file):
             _pin(path).write_text(digest + "\n", encoding="ascii")
+        version_file(part).unlink(missing_ok=True)
         part.replace(path)
     return path
 
@@ -187,90 +185,70 @@ def _own_digest(path: Path) -> str:
 
 
 @contextmanager
-def _locked(part: Path) -> Iterator[None]:
-    """Let one process fetch a file at a time; the second finds it there."""
+def _locked(file: WeightFile, part: Path, progress: Progress | None) -> Iterator[float]:
+    """Let one process fetch a file at a time; the second finds it there. Gives what `_take_turn` returns."""
     with part.with_name(part.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield _take_turn(lock, file, part, progress)
 
 
-def _download(file: WeightFile, part: Path, progress: Progress | None) -> str:
-    """Fill `part` and return the digest that is expected: the pinned one, else the server's, else none."""
-    there = part.stat().st_size if part.is_file() else 0
-    headers = {"User-Agent": "geolocator"} | ({"Range": f"bytes={there}-"} if there else {})
-    request = urllib.request.Request(url_of(file), headers=headers)  # noqa: S310 - our own table of addresses, or the operator's mirror
+def _take_turn(lock: IO[str], file: WeightFile, part: Path, progress: Progress | None) -> float:
+    """Take the lock, telling another process's progress until it lets go; return for how long that stood still.
+
+    Raises `WeightsMissingError` where it stands still for `TIMEOUT_S`.
+    """
+    there, total = _size_of(part), file.size
+    now = moved_at = time.monotonic()
+    while not _take(lock):
+        time.sleep(_LOOK_EVERY_S)
+        now, before, there = time.monotonic(), there, _size_of(part)
+        total = read_version(part)[1] or total
+        if there != before:
+            moved_at = now
+            if progress and there > before:  # it is gone when it is done
+                progress(there, total)
+        elif now - moved_at > TIMEOUT_S * (_CHECKING if 0 < total <= there else 1):
+            raise _unreachable(
+                file, f"another process is fetching it and stands still at {there} bytes for {now - moved_at:.0f} s"
+            )
+    return now - moved_at
+
+
+def _take(lock: IO[str]) -> bool:
     try:
-        with _open(request) as response:
-            resumed = response.status == 206
-            _receive(response, part, there if resumed else 0, file, progress)
-            return pinned_digest(file) or _digest_in(response)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _size_of(part: Path) -> int:
+    try:
+        return part.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _download(file: WeightFile, part: Path, progress: Progress | None, *, answer_s: float) -> str:
+    """Fill `part` and return the digest that is expected: the pinned one, else the server's, else none."""
+    pinned = pinned_digest(file)
+    try:
+        named = fill(
+            part,
+            url_of(file),
+            pinned=bool(pinned),
+            size=file.size,
+            answer_s=answer_s,
+            timeout_s=TIMEOUT_S,
+            progress=progress,
+        )
     except urllib.error.HTTPError as exc:
-        if exc.code == 416:  # nothing left to send: all of it is there already
-            return pinned_digest(file)
         raise _unreachable(file, f"the server answered {exc.code} {exc.reason}") from exc
     except urllib.error.URLError as exc:
         raise _unreachable(file, str(exc.reason)) from exc
     except (TimeoutError, ConnectionError, HTTPException) as exc:
         raise _unreachable(file, str(exc) or type(exc).__name__) from exc
-
-
-def _open(request: urllib.request.Request) -> HTTPResponse:
-    """Open the address within `TIMEOUT_S`, or raise `TimeoutError`.
-
-    The time-out of a socket bounds neither looking the name up nor trying each of a host's addresses in turn, so
-    the whole is done in a thread that is left behind when it takes too long.
-    """
-    outcome: queue.SimpleQueue[HTTPResponse | Exception] = queue.SimpleQueue()
-
-    def open_address() -> None:
-        try:
-            outcome.put(urllib.request.urlopen(request, timeout=TIMEOUT_S))  # noqa: S310 - as above
-        except (OSError, HTTPException) as exc:
-            outcome.put(exc)
-
-    threading.Thread(target=open_address, daemon=True).start()
-    try:
-        found = outcome.get(timeout=TIMEOUT_S)
-    except queue.Empty:
-        raise TimeoutError(f"timed out after {TIMEOUT_S:g} s") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
-def _digest_in(response: HTTPResponse) -> str:
-    """Return the SHA-256 that a model hub gives as the entity tag of a large file, else nothing."""
-    tag = (response.headers.get("X-Linked-ETag") or response.headers.get("ETag") or "").strip('W/"')
-    return tag if len(tag) == 64 and all(digit in "0123456789abcdef" for digit in tag) else ""
+    return pinned or named
 
 
 def _unreachable(file: WeightFile, reason: str) -> WeightsMissingError:
     return WeightsMissingError(f"{file.name} could not be fetched ({reason}). {hint(file)}")
-
-
-def _receive(response: HTTPResponse, part: Path, start: int, file: WeightFile, progress: Progress | None) -> None:
-    length = int(response.headers.get("Content-Length") or 0)
-    total = start + length if length else file.size
-    _require_space(part.parent, length)
-    with part.open("r+b" if start else "wb") as out:
-        out.seek(start)
-        done = _copy(response, out, start, total, progress)
-    if total and done < total:
-        raise ConnectionError(f"the connection broke after {done} of {total} bytes; run it again to go on")
-
-
-def _copy(response: HTTPResponse, out: BinaryIO, done: int, total: int, progress: Progress | None) -> int:
-    while block := response.read1(_BLOCK):  # what has come so far: a slow line is seen to move
-        out.write(block)
-        done += len(block)
-        if progress:
-            progress(done, total)
-    out.flush()
-    os.fsync(out.fileno())
-    return done
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise VisionError(f"{folder} has {free / 1e6:.0f} MB free, the download needs {needed / 1e6:.0f} MB")
