@@ -81,6 +81,7 @@ def test_it_works_by_setting(monkeypatch, tmp_path):
 def test_it_is_found_by_its_slug_alone(monkeypatch):
     monkeypatch.setenv("OPEN_CLIP_MODELS", NAME)
     assert catalogue.find_model(f"{SLUG}+mi").weights[0].name == FILE
+    assert catalogue.find_model(f"{SLUG}+mi-20-0.5").weights[0].name == FILE
 
 
 def test_it_is_listed_at_the_command_line(monkeypatch, capsys):
@@ -197,3 +198,5 @@ def test_what_cannot_be_inverted_has_no_such_space(monkeypatch):
     monkeypatch.setenv("OPEN_CLIP_MODELS", "RN50:yfcc15m")
     assert "open-clip-rn50-yfcc15m" in registry.encoder_slugs()
     assert "open-clip-rn50-yfcc15m+mi" not in registry.encoder_slugs()
+    with pytest.raises(UnknownModelError, match="unknown encoder"):
+        registry.get_spec("open-clip-rn50-yfcc15m+mi-20-0.5")
