@@ -153,6 +153,24 @@ def test_all_of_a_picture_in_one_batch_is_the_same(encoders, engine):
     assert parts[0] @ parts[1] < 0.999
 
 
+@pytest.mark.parametrize("spec", [CLIP, SIGLIP], ids=lambda spec: spec.slug)
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_a_picture_and_its_segments_are_one_run_of_the_network(encoders, spec, engine):
+    encoder, rows = encoders(spec, engine), []
+    counting = encoder._vision._network._module.register_forward_pre_hook(
+        lambda _module, given: rows.append(len(given[0]))
+    )
+    try:
+        whole, parts = encoder.encode_all(picture(1), segments())
+        encoder.encode_all(picture(2), segments()[:2])
+        encoder.encode_segments(picture(3), segments())
+    finally:
+        counting.remove()
+    assert rows == [4, 3, 3]
+    assert whole is not None
+    assert all(one is not None for one in parts)
+
+
 def test_nothing_to_describe_has_no_vector(encoders):
     encoder = encoders(CLIP)
     blank, empty = np.full((*SHAPE, 3), 90, np.uint8), SegmentMask(np.zeros(SHAPE, bool), Box(0, 0, 0, 0), 0)
