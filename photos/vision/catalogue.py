@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from photos.vision import registry, weights
+from photos.vision.encoders.inverted_spec import INVERTED
 from photos.vision.errors import UnknownModelError
 from photos.vision.segmenters import owlv2_weights, sam_weights
 from photos.vision.types import WeightFile
@@ -45,6 +46,8 @@ def find_model(slug: str) -> KnownModel:
     for model in known_models():
         if model.slug == slug:
             return model
+    if INVERTED in slug:  # with settings of its own
+        return _encoder(slug)
     raise UnknownModelError(f"unknown model {slug!r}; known: {', '.join(one.slug for one in known_models())}")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from photos.vision import configuration
 from photos.vision.encoders import classical_spec, dinov2_spec, lora, open_clip_listed, open_clip_models
+from photos.vision.encoders.inverted_spec import INVERTED, inverted, settings_of
 from photos.vision.errors import UnknownModelError
 from photos.vision.segmenters import owlv2_weights
 from photos.vision.types import Encoder, EncoderSpec, Segmenter
@@ -24,8 +25,8 @@ _PLAIN: Final = {
     **dict.fromkeys(dinov2_spec.SPECS.values(), _DINOV2),
 }
 _INVERTING: Final = {
-    **{open_clip_models.inverted(model.spec): _OPEN_CLIP_INVERTING for model in open_clip_models.MODELS.values()},
-    **{open_clip_models.inverted(spec): _DINOV2 for spec in dinov2_spec.SPECS.values()},
+    **{inverted(model.spec): _OPEN_CLIP_INVERTING for model in open_clip_models.MODELS.values()},
+    **{inverted(spec): _DINOV2 for spec in dinov2_spec.SPECS.values()},
 }
 
 DEFAULT_SEGMENTER: Final[dict[str, str]] = {classical_spec.SPEC.slug: "windows"}
@@ -100,9 +101,8 @@ def default_segmenter(encoder_slug: str) -> str:
     """Return the slug of the segmenter that goes with an encoder: the configured SAM for one with weights."""
     if encoder_slug in DEFAULT_SEGMENTER:
         return DEFAULT_SEGMENTER[encoder_slug]
-    if encoder_slug not in _ENCODERS:
-        _register_configured()
-    if encoder_slug in _ENCODERS and _ENCODERS[encoder_slug][0].weights:
+    entry = _find_entry(encoder_slug)
+    if entry and entry[0].weights:
         return f"sam-{configuration.current().sam_model_type}".replace("_", "-")
     return "regions"
 
@@ -124,7 +124,7 @@ def _register_configured() -> None:
 def _register_open_clip(model: open_clip_models.ClipModel) -> None:
     register_encoder(model.spec, _OPEN_CLIP)
     if model.inverts:
-        register_encoder(open_clip_models.inverted(model.spec), _OPEN_CLIP_INVERTING)
+        register_encoder(inverted(model.spec), _OPEN_CLIP_INVERTING)
 
 
 def _register_adapted(adapter: lora.Lora) -> None:
@@ -132,15 +132,26 @@ def _register_adapted(adapter: lora.Lora) -> None:
         spec = lora.adapted(plain, adapter)
         if spec.slug not in _ENCODERS and lora.fits(adapter, width=plain.dimensions):
             register_encoder(spec, _DINOV2)
-            register_encoder(open_clip_models.inverted(spec), _DINOV2)
+            register_encoder(inverted(spec), _DINOV2)
 
 
 def _encoder_entry(slug: str) -> tuple[EncoderSpec, str]:
-    if slug not in _ENCODERS:
-        _register_configured()
-    if slug not in _ENCODERS:
+    if (entry := _find_entry(slug)) is None:
         raise UnknownModelError(f"unknown encoder {slug!r}; known: {', '.join(encoder_slugs())}")
-    return _ENCODERS[slug]
+    return entry
+
+
+def _find_entry(slug: str) -> tuple[EncoderSpec, str] | None:
+    """Return None for an unknown encoder; raises `UnknownModelError` for wrong settings of mask inversion."""
+    plain, mark, settings = slug.partition(INVERTED)
+    default = slug if settings.startswith("+") else plain + mark
+    if default not in _ENCODERS:
+        _register_configured()
+    if default == slug or default not in _ENCODERS:
+        return _ENCODERS.get(slug)
+    own = settings_of(slug)
+    spec = inverted(_ENCODERS[plain][0], mi_alpha=own.mi_alpha, mi_steps=own.mi_steps)
+    return spec, _ENCODERS[default][1]
 
 
 def _make_once(kind: str, slug: str, target: str, argument: object) -> object:

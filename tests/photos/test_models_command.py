@@ -27,6 +27,7 @@ from tests.photos.workers import database_url
 
 pytestmark = pytest.mark.django_db
 
+CLIP = "clip-vit-b-32-openai"
 CONTENT = b"weights " * 4000
 NAME = "w.pth"
 
@@ -147,6 +148,14 @@ def test_a_machine_without_a_network(space, model_dir):
     [
         (["activate", "nonesuch"], "unknown encoder 'nonesuch'; known: classical-512,"),
         (["fetch", "nonesuch"], "unknown model 'nonesuch'; known: classical-512,"),
+        (
+            ["activate", f"{CLIP}+mi-0-0.5"],
+            r"write clip-vit-b-32-openai\+mi, or .*\+mi-STEPS-ALPHA with 1 to 10000 steps",
+        ),
+        (
+            ["fetch", f"{CLIP}+mi-020-0.5"],
+            r"write clip-vit-b-32-openai\+mi, or .*\+mi-STEPS-ALPHA with 1 to 10000 steps",
+        ),
         (["retire", "nonesuch"], "there is no space 'nonesuch'"),
         (["build", "mine", "--encoder", "classical-512", "--segmenter", "none"], "unknown segmenter 'none'"),
         (["retire", "classical-512"], "is the active space; activate another one first"),

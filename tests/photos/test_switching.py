@@ -184,6 +184,24 @@ def test_side_by_side_and_back(space, networks, add, index):
         models("retire", "classical-512")
 
 
+def test_mask_inversion_is_chosen_by_the_spaces_name(space, networks, add, index):
+    slug, other = f"{SPACE}+mi-5-0.5", f"{SPACE}+mi-1-0.5"
+    for one in (slug, other):
+        models("build", one, "--own-weights", "--no-wait")
+    photo = index(add(1))
+    assert f"Searches use {slug} now." in models("activate", slug, "--own-weights", "--no-wait")
+    made = spaces.active_space()
+    assert (made.slug, made.encoder, made.segmenter) == (slug, slug, "sam-vit-b")
+    assert "mi_steps 5, mi_alpha 0.5" in made.spec["preprocessing"]
+    found, others = (
+        [np.asarray(row.vector) for row in photo.segment_embeddings.filter(space__slug=one).order_by("rank")]
+        for one in (slug, other)
+    )
+    assert len(found) == len(others) > 0
+    assert all(one @ same < 0.999 for one, same in zip(found, others, strict=True))
+    assert f"{slug:<28} active" in models("list")
+
+
 def test_a_photo_saved_meanwhile_does_not_hold_up_the_swap(space, networks, add, index):
     photo = index(add(1))
     models("build", SPACE, "--own-weights", "--no-wait")

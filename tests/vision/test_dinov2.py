@@ -15,8 +15,8 @@ from torch.nn import functional
 from photos.vision import registry
 from photos.vision.encoders.dinov2 import DinoV2Encoder, add_lora, load_dinov2
 from photos.vision.encoders.dinov2_spec import SPECS, VIEW
+from photos.vision.encoders.inverted_spec import inverted
 from photos.vision.encoders.lora import Lora, adapted, configured_lora, read_lora
-from photos.vision.encoders.open_clip_models import inverted
 from photos.vision.engines import get_engine
 from photos.vision.errors import VisionError, WeightsCorruptError, WeightsMissingError
 from photos.vision.masks import mask_of, segment_of
@@ -133,8 +133,23 @@ def test_lora_by_setting_makes_encoders_of_its_own(tmp_path, monkeypatch):
     assert registry.default_segmenter(plain) == "sam-vit-b"
     found = some(registry.get_encoder(plain).encode([picture()])[0])
     assert functional.cosine_similarity(torch.from_numpy(found), expected, dim=0) > 0.999
+    assert registry.get_spec(f"{plain}+mi-20-0.5") == inverted(registry.get_spec(plain), mi_steps=20, mi_alpha=0.5)
     monkeypatch.setenv("DINOV2_LORA_ALPHA", "16")
     assert registry.get_spec(plain.replace("-4-8-", "-4-16-")).slug != plain
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_the_slug_alone_chooses_the_inversions_settings(monkeypatch):
+    monkeypatch.setenv("VISION_ENGINE", "torch")
+    for spec in (SPEC, inverted(SPEC)):
+        registry.register_encoder(spec, "photos.vision.encoders.dinov2:DinoV2Encoder")
+    segments = [segment_of(mask_of(Box(5, 5, 60, 40), SHAPE))]
+    default, own = (registry.get_encoder(f"{SPEC.slug}+mi{settings}") for settings in ("", "-3-0.5"))
+    found = some(own.encode_segments(picture(), segments)[0])
+    direct = DinoV2Encoder(inverted(SPEC, mi_steps=3, mi_alpha=0.5), engine=exact())
+    assert own.spec == direct.spec
+    assert found @ some(direct.encode_segments(picture(), segments)[0]) > 0.9999
+    assert found @ some(default.encode_segments(picture(), segments)[0]) < 0.99
 
 
 def test_rank_and_alpha_of_a_bare_file_come_from_the_settings(tmp_path, monkeypatch):

@@ -12,11 +12,12 @@ import torch
 from torch.nn import functional
 
 from photos.vision import registry
+from photos.vision.describe import describe_image
 from photos.vision.encoders import vision_tower
 from photos.vision.encoders.class_token import only_what_is_read
+from photos.vision.encoders.inverted_spec import inverted, settings_of
 from photos.vision.encoders.open_clip import InvertingOpenClipEncoder, OpenClipEncoder, model_of
-from photos.vision.encoders.open_clip_models import MODELS, inverted
-from photos.vision.encoders.vision_tower import settings_of
+from photos.vision.encoders.open_clip_models import MODELS
 from photos.vision.engines import get_engine
 from photos.vision.errors import UnknownModelError, WeightsCorruptError, WeightsMissingError
 from photos.vision.mask_inversion import invert_masks
@@ -68,6 +69,15 @@ def segments():
     rows, columns = np.indices(SHAPE)
     disc = (rows - 45) ** 2 + (columns - 80) ** 2 < 900
     return [segment_of(mask_of(Box(10, 5, 40, 60), SHAPE)), segment_of(disc), segment_of(~disc)]
+
+
+class Drawn:
+    """A segmenter that finds the drawn segments."""
+
+    slug = "drawn"
+
+    def segment(self, _image):
+        return segments()
 
 
 @pytest.mark.parametrize("spec", [CLIP, SIGLIP], ids=lambda spec: spec.slug)
@@ -143,6 +153,24 @@ def test_all_of_a_picture_in_one_batch_is_the_same(encoders, engine):
     assert parts[0] @ parts[1] < 0.999
 
 
+@pytest.mark.parametrize("spec", [CLIP, SIGLIP], ids=lambda spec: spec.slug)
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_a_picture_and_its_segments_are_one_run_of_the_network(encoders, spec, engine):
+    encoder, rows = encoders(spec, engine), []
+    counting = encoder._vision._network._module.register_forward_pre_hook(
+        lambda _module, given: rows.append(len(given[0]))
+    )
+    try:
+        whole, parts = encoder.encode_all(picture(1), segments())
+        encoder.encode_all(picture(2), segments()[:2])
+        encoder.encode_segments(picture(3), segments())
+    finally:
+        counting.remove()
+    assert rows == [4, 3, 3]
+    assert whole is not None
+    assert all(one is not None for one in parts)
+
+
 def test_nothing_to_describe_has_no_vector(encoders):
     encoder = encoders(CLIP)
     blank, empty = np.full((*SHAPE, 3), 90, np.uint8), SegmentMask(np.zeros(SHAPE, bool), Box(0, 0, 0, 0), 0)
@@ -194,6 +222,22 @@ def test_the_slug_holds_the_inversions_settings():
     other = settings_of(inverted(CLIP, mi_steps=20, mi_alpha=0.5).slug)
     assert (other.mi_steps, other.mi_alpha) == (20, 0.5)
     assert model_of(inverted(CLIP, mi_steps=20).slug).spec is CLIP
+
+
+def test_the_slug_alone_chooses_the_inversions_settings(encoders, monkeypatch):
+    monkeypatch.setenv("VISION_ENGINE", "torch")
+    monkeypatch.setattr(registry, "_made", {})
+    image = picture()
+    default, own = (registry.get_encoder(f"{CLIP.slug}+mi{settings}") for settings in ("", "-3-0.5"))
+    assert own.spec.slug == f"{CLIP.slug}+mi-3-0.5"
+    found, others = own.encode_segments(image, segments()), default.encode_segments(image, segments())
+    direct = encoders(inverted(CLIP, mi_steps=3, mi_alpha=0.5), kind=InvertingOpenClipEncoder)
+    for vector, other, same in zip(found, others, direct.encode_segments(image, segments()), strict=True):
+        assert vector @ other < 0.99
+        assert np.allclose(vector, same, atol=1e-5)
+    described = describe_image(image, encoder=own, segmenter=Drawn(), with_global=False)
+    assert described.embedding is None
+    assert np.allclose([one.embedding for one in described.segments], found, atol=1e-5)
 
 
 def test_the_registry_makes_it(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from photos.vision import catalogue, registry
 from photos.vision.__main__ import main
 from photos.vision.configuration import read_configuration
 from photos.vision.encoders import open_clip_models
+from photos.vision.encoders.open_clip_build import build_clip
 from photos.vision.encoders.open_clip_listed import register_open_clip
 from photos.vision.errors import UnknownModelError, VisionError
 from photos.vision.torchvision_cpu import prepare_torchvision
@@ -79,6 +81,7 @@ def test_it_works_by_setting(monkeypatch, tmp_path):
 def test_it_is_found_by_its_slug_alone(monkeypatch):
     monkeypatch.setenv("OPEN_CLIP_MODELS", NAME)
     assert catalogue.find_model(f"{SLUG}+mi").weights[0].name == FILE
+    assert catalogue.find_model(f"{SLUG}+mi-20-0.5").weights[0].name == FILE
 
 
 def test_it_is_listed_at_the_command_line(monkeypatch, capsys):
@@ -149,6 +152,42 @@ def test_siglips_tokenizer_is_a_file_of_its_own(monkeypatch, tmp_path):
     assert encoder.encode([picture()])[0].shape == (768,)
 
 
+def siglip_of_open_clip(name):
+    """Return open_clip's own network of that name, with one layer of text."""
+    import open_clip
+
+    config = open_clip.get_model_config(name)
+    return open_clip.CustomTextCLIP(
+        config["embed_dim"], config["vision_cfg"], config["text_cfg"] | {"layers": 1}, init_logit_bias=-10
+    )
+
+
+def heads_of(network):
+    attentions = (network.visual.trunk.blocks[0].attn, network.visual.trunk.attn_pool)
+    return [one.num_heads for one in (*attentions, network.text.transformer.resblocks[0].attn)]
+
+
+def test_every_siglip_of_the_list_is_built_as_open_clips(monkeypatch):
+    """With its activations, heads and epsilons, which no weight shows; of one block, without memory for weights."""
+    prepare_torchvision()
+    import open_clip
+    import timm
+
+    monkeypatch.setattr(timm, "create_model", functools.partial(timm.create_model, depth=1, weight_init="skip"))
+    listed = [(name, tag) for name, tag in open_clip.list_pretrained() if "SigLIP" in name]
+    assert {"ViT-B-32-SigLIP2-256", "ViT-SO400M-16-SigLIP-i18n-256", "ViT-gopt-16-SigLIP2-384"} <= dict(listed).keys()
+    for name, tag in listed:
+        with torch.device("meta"):
+            expected = siglip_of_open_clip(name)
+            found: Any = build_clip(register_open_clip(name, tag), dict(expected.state_dict()))
+        assert str(found.visual.trunk) == str(expected.visual.trunk), name
+        assert str(found.text) == str(expected.text), name
+        assert heads_of(found) == heads_of(expected), name
+        assert {key: one.shape for key, one in found.state_dict().items()} == {
+            key: one.shape for key, one in expected.state_dict().items()
+        }, name
+
+
 def test_towers_without_a_known_tokenizer_describe_pictures_only(monkeypatch):
     model = register_open_clip("ViT-B-16-SigLIP2-256", "webli")
     assert not model.spec.has_text
@@ -159,3 +198,5 @@ def test_what_cannot_be_inverted_has_no_such_space(monkeypatch):
     monkeypatch.setenv("OPEN_CLIP_MODELS", "RN50:yfcc15m")
     assert "open-clip-rn50-yfcc15m" in registry.encoder_slugs()
     assert "open-clip-rn50-yfcc15m+mi" not in registry.encoder_slugs()
+    with pytest.raises(UnknownModelError, match="unknown encoder"):
+        registry.get_spec("open-clip-rn50-yfcc15m+mi-20-0.5")

@@ -25,7 +25,7 @@ from photos.vision.segmenters.sam import SamSegmenter, SamSettings, weights_of
 from photos.vision.segmenters.sam_automatic import automatic_masks, full_masks, measure, point_grid
 from photos.vision.segmenters.sam_decoder import PromptDecoder
 from photos.vision.segmenters.sam_encoder import PictureEncoder
-from photos.vision.segmenters.sam_model import SamModel, load_sam
+from photos.vision.segmenters.sam_model import SamModel, build_sam, load_sam
 from photos.vision.types import Box
 from tests.vision.checkpoints import make_small_sam, write_small_sam
 
@@ -252,19 +252,59 @@ def test_it_rejects_other_checkpoints(tmp_path):
         load_sam(tmp_path / "other.pth")
 
 
-def test_the_official_sizes_are_read_off_the_weights():
+@pytest.mark.parametrize("model_type", ["vit_b", "vit_l", "vit_h"])
+def test_the_official_sizes_are_read_off_the_weights(model_type):
     """The three official models' numbers, from their weights' shapes alone."""
     from segment_anything import sam_model_registry
 
-    from photos.vision.segmenters.sam_model import build_sam
-
     with torch.device("meta"):
-        original = sam_model_registry["vit_b"]()
+        original: Any = sam_model_registry[model_type]()
         again: Any = build_sam(original.state_dict())
     assert {name: one.shape for name, one in again.state_dict().items()} == {
         name: one.shape for name, one in original.state_dict().items()
     }
-    shapes = [
-        [(block.window_size, block.attn.num_heads) for block in sam.image_encoder.blocks] for sam in (original, again)
+    assert plain_numbers(again.eval()) == plain_numbers(original)
+    assert len({window for window, _heads in windows_of(again)}) == 2
+    assert windows_of(again) == windows_of(original)
+
+
+def windows_of(sam):
+    """Return each block's window, 0 where it looks at the whole picture, and its heads."""
+    return [(block.window_size, block.attn.num_heads) for block in sam.image_encoder.blocks]
+
+
+def plain_numbers(sam):
+    """Return what each part was made with, the sizes of pictures among it, that no weight shows."""
+    return [
+        (name, sorted((key, value) for key, value in vars(part).items() if isinstance(value, int | float | tuple)))
+        for name, part in sam.named_modules()
     ]
-    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(
+    ("slug", "name", "sha256", "size"),
+    [
+        (
+            "sam-vit-b",
+            "sam_vit_b_01ec64.pth",
+            "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+            375_042_383,
+        ),
+        (
+            "sam-vit-l",
+            "sam_vit_l_0b3195.pth",
+            "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+            1_249_524_607,
+        ),
+        (
+            "sam-vit-h",
+            "sam_vit_h_4b8939.pth",
+            "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+            2_564_550_879,
+        ),
+    ],
+)
+def test_the_official_checkpoints_are_pinned(slug, name, sha256, size):
+    file = weights_of(slug)
+    assert (file.name, file.sha256, file.size) == (name, sha256, size)
+    assert file.url == f"https://dl.fbaipublicfiles.com/segment_anything/{name}"

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from photos.vision.encoders.dinov2_spec import VIEW
+from photos.vision.encoders.inverted_spec import INVERTED, settings_of
 from photos.vision.encoders.lora import Lora, configured_lora, is_adapted
-from photos.vision.encoders.open_clip_models import INVERTED
-from photos.vision.encoders.vision_tower import MaskInvertingTower, Vector, VisionTower, settings_of
+from photos.vision.encoders.vision_tower import MaskInvertingTower, Vector, VisionTower
 from photos.vision.engines import Engine
 from photos.vision.errors import MissingDependencyError, VisionError, WeightsCorruptError
 from photos.vision.mask_inversion import tower_of_timm

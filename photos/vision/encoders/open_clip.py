@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from photos.vision.encoders.class_token import only_what_is_read
 from photos.vision.encoders.crops import View
+from photos.vision.encoders.inverted_spec import INVERTED, settings_of
 from photos.vision.encoders.open_clip_build import load_clip
-from photos.vision.encoders.open_clip_models import INVERTED, MODELS, ClipModel
-from photos.vision.encoders.vision_tower import MaskInvertingTower, Vector, VisionTower, settings_of, unit_rows
+from photos.vision.encoders.open_clip_models import MODELS, ClipModel
+from photos.vision.encoders.vision_tower import MaskInvertingTower, Vector, VisionTower, unit_rows
 from photos.vision.engines import Engine
 from photos.vision.errors import MissingDependencyError, UnknownModelError, VisionError
 from photos.vision.mask_inversion import tower_of_open_clip
@@ -63,7 +64,7 @@ class OpenClipEncoder:
 
 
 class InvertingOpenClipEncoder(OpenClipEncoder):
-    """The same with segments by mask inversion; slug and settings are those of `open_clip_models.inverted`."""
+    """The same with segments by mask inversion; slug and settings are those of `inverted_spec.inverted`."""
 
     def _keep(self, visual: Any) -> None:
         blocks = visual.trunk.blocks if hasattr(visual, "trunk") else visual.transformer.resblocks

@@ -28,21 +28,22 @@ def load_clip(model: ClipModel) -> nn.Module:
     path = require(model.spec.weights[0])
     state = {name: one.float() for name, one in load_state(path).items() if name not in _OPENAI_EXTRAS}
     try:
-        network = _build(model, state)
+        network = build_clip(model, state)
         network.load_state_dict(state)
     except (KeyError, RuntimeError, ZeroDivisionError) as exc:
         raise WeightsCorruptError(f"{path} does not hold the weights of {model.name}: {exc}") from exc
     return network.float().eval().requires_grad_(False)
 
 
-def _build(model: ClipModel, state: dict[str, Tensor]) -> nn.Module:
+def build_clip(model: ClipModel, state: dict[str, Tensor]) -> nn.Module:
+    """Return the two towers of the shapes of the state's weights, their own weights random."""
     prepare_torchvision()
     try:
         import open_clip
     except ImportError as exc:
         raise MissingDependencyError("CLIP needs open_clip: pip install 'geolocator[models]'") from exc
     if "SigLIP" in model.name and "visual.trunk.attn_pool.latent" in state:
-        return _build_siglip(state)
+        return _build_siglip(state, open_clip.get_model_config(model.name))
     if {"visual.conv1.weight", "visual.positional_embedding", "token_embedding.weight"} <= set(state):
         return _build_openai(state, open_clip.get_model_config(model.name) or {}, quick_gelu=model.quick_gelu)
     network: nn.Module = open_clip.create_model(
@@ -111,21 +112,21 @@ class SiglipModel(nn.Module):
         return found
 
 
-def _build_siglip(state: dict[str, Tensor]) -> nn.Module:
+def _build_siglip(state: dict[str, Tensor], config: Mapping[str, Any]) -> nn.Module:
+    """Return a SigLIP of the shapes of its weights; activations and the like are of timm's and open_clip's own."""
+    import timm
     from open_clip.transformer import LayerNorm, TextTransformer
-    from timm.models.vision_transformer import VisionTransformer
 
     width, _channels, patch, _patch = state["visual.trunk.patch_embed.proj.weight"].shape
     grid = round(state["visual.trunk.pos_embed"].shape[1] ** 0.5)
-    trunk = VisionTransformer(
+    trunk = timm.create_model(
+        config["vision_cfg"]["timm_model_name"],
         img_size=grid * patch,
         patch_size=patch,
         embed_dim=width,
         depth=_layers(state, "visual.trunk.blocks.{}.norm1.weight"),
         num_heads=width // _OTHER_HEAD_WIDTHS.get(width, _HEAD_WIDTH),
         mlp_ratio=len(state["visual.trunk.blocks.0.mlp.fc1.weight"]) / width,
-        class_token=False,
-        global_pool="map",
         num_classes=0,
     )
     text_width = len(state["text.ln_final.weight"])
@@ -136,10 +137,11 @@ def _build_siglip(state: dict[str, Tensor]) -> nn.Module:
         heads=text_width // _OTHER_HEAD_WIDTHS.get(text_width, _HEAD_WIDTH),
         layers=_layers(state, "text.transformer.resblocks.{}.ln_1.weight"),
         mlp_ratio=len(state["text.transformer.resblocks.0.mlp.c_fc.weight"]) / text_width,
-        output_dim=len(state["text.text_projection.weight"]),
+        output_dim=len(state.get("text.text_projection.weight", ())),  # 0 where there is none
         no_causal_mask=True,
         proj_bias=True,
         pool_type="last",
+        act_layer=functools.partial(nn.GELU, **config["text_cfg"].get("act_kwargs", {})),
         norm_layer=functools.partial(LayerNorm, eps=1e-6),
     )
     for scalar in ("logit_scale", "logit_bias"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from photos.vision.encoders.crops import View
@@ -14,9 +14,6 @@ HALF: Final = (0.5, 0.5, 0.5)
 
 CLIP_PAPER: Final = "https://arxiv.org/abs/2103.00020"
 SIGLIP_PAPER: Final = "https://arxiv.org/abs/2303.15343"
-
-INVERTED: Final = "+mi"
-"""The suffix of a slug whose segments are described by mask inversion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +86,3 @@ _BUILT_IN: Final = (
 
 MODELS: Final[dict[str, ClipModel]] = {model.spec.slug: model for model in _BUILT_IN}
 """Slug to model, those of `open_clip_listed.register_open_clip` too."""
-
-
-def inverted(spec: EncoderSpec, *, mi_alpha: float = 0.03, mi_steps: int = 100) -> EncoderSpec:
-    """Return the space of the same encoder with segments by mask inversion; its settings are in the slug."""
-    own = "" if (mi_alpha, mi_steps) == (0.03, 100) else f"-{mi_steps}-{mi_alpha:g}"
-    how = f"segments by mask inversion, mi_steps {mi_steps}, mi_alpha {mi_alpha:g}, on the picture fitted to the square"
-    whole = spec.preprocessing.split(";")[0]
-    return replace(spec, slug=f"{spec.slug}{INVERTED}{own}", preprocessing=f"{whole}; {how}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from photos.vision.encoders.crops import View, is_blank, resize_to
-from photos.vision.encoders.open_clip_models import INVERTED
+from photos.vision.encoders.inverted_spec import MaskInversion
 from photos.vision.engines import Engine, Network, get_engine
 from photos.vision.engines.torch_engine import is_out_of_memory, telling_gpu_memory
 from photos.vision.errors import GpuMemoryError, WeightsCorruptError
-from photos.vision.mask_inversion import LastAttention, MaskInversion, Tower, invert_masks, linearise
+from photos.vision.mask_inversion import LastAttention, Tower, invert_masks, linearise
 from photos.vision.types import EncoderSpec, Image, SegmentMask
 
 Vector: TypeAlias = NDArray[np.float32]
@@ -105,9 +104,8 @@ class MaskInvertingTower:
         return [next(vectors) if segment.mask.any() else None for segment in segments]
 
     def encode_all(self, image: Image, segments: Sequence[SegmentMask]) -> tuple[Vector | None, list[Vector | None]]:
-        """Return the picture's vector, None for a blank one or without `global_features`, and its segments'."""
-        whole = self.encode([image])[0] if self.settings.global_features else None
-        return whole, self.encode_segments(image, segments)
+        """Return the picture's vector, None for a blank one, and its segments'."""
+        return self.encode([image])[0], self.encode_segments(image, segments)
 
     def _invert(self, attention: LastAttention, feature: Tensor, masks: Tensor) -> Tensor:
         """Return (B, D); where a GPU's memory runs out, for half of the masks at a time: each is searched alone."""
@@ -134,12 +132,6 @@ class MaskInvertingTower:
         finally:
             hook.remove()
         return feature, seen[0][0]
-
-
-def settings_of(slug: str) -> MaskInversion:
-    """Return the mask inversion of a slug as `open_clip_models.inverted` writes it."""
-    found = re.fullmatch(r"-(\d+)-([\d.e+-]+)", slug.partition(INVERTED)[2])
-    return MaskInversion(mi_steps=int(found[1]), mi_alpha=float(found[2])) if found else MaskInversion()
 
 
 def _keeper(seen: list[Tensor]) -> Callable[[nn.Module, Any], None]:

@@ -9,13 +9,12 @@ pass through the network and one Jacobian (`jacobian`) serve every step of every
 
 from __future__ import annotations
 
-from photos.vision.mask_inversion.inversion import MaskInversion, invert_masks
+from photos.vision.mask_inversion.inversion import invert_masks
 from photos.vision.mask_inversion.jacobian import LastAttention, linearise
 from photos.vision.mask_inversion.tower import Tower, tower_of_open_clip, tower_of_timm
 
 __all__ = [
     "LastAttention",
-    "MaskInversion",
     "Tower",
     "invert_masks",
     "linearise",

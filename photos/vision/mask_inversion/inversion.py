@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -14,19 +13,6 @@ from photos.vision.mask_inversion.jacobian import LastAttention
 
 LEARNING_RATE: Final = 0.1
 _SMOOTH: Final = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class MaskInversion:
-    """The settings, by their names in SoIR.
-
-    `mi_alpha` holds the embedding near the global feature; `mi_steps` of AdamW are made; with `global_features`
-    the picture's own feature is given beside those of its segments.
-    """
-
-    mi_alpha: float = 0.03
-    mi_steps: int = 100
-    global_features: bool = True
 
 
 @torch.enable_grad()
