@@ -191,6 +191,15 @@ def test_evaluate_puts_two_spaces_side_by_side(space, capsys):
     assert heading.split() == ["made-up", "other"]
 
 
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_a_half_built_space_is_not_measured(space, command):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    make_space("other", state="building")
+    with pytest.raises(CommandError, match="1 photos are not described in 'other' yet"):
+        call_command(command, space=["made-up", "other"] if command == "evaluate" else "other", verbosity=0)
+    assert not EvaluationReport.objects.exists()
+
+
 def test_evaluate_writes_runs_that_can_be_compared(space, tmp_path, capsys):
     for number in range(3):
         add_photo(space, AXES[number], latitude=41.0, longitude=-40.0)
