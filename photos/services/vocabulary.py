@@ -187,7 +187,8 @@ def _retag_portion(space: EmbeddingSpace, ids: Sequence[int], vocabulary: tags.V
     whole, parts = vectors.read_vectors(space, ids)
     keys = Segment.objects.filter(photo__in=ids, segmenter=space.segmenter).values_list("photo_id", "rank", "pk")
     segment_ids = {(photo_id, rank): pk for photo_id, rank, pk in keys}
-    of_photos, of_segments = {}, {}
+    of_photos: dict[int, dict[str, float]] = {pk: {} for pk in ids}  # those not in this space have tags of another
+    of_segments = {}
     for photo_id in whole.keys() | parts.keys():
         ranked = parts.get(photo_id, {})
         found, each = tags.tag_picture(whole.get(photo_id), list(ranked.values()), vocabulary, cut=tag_cut(space))

@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from photos import vectors
 from photos.errors import SpaceIncompleteError, SpaceStateError
 from photos.models import (
     DescriptionGap,
@@ -261,6 +262,23 @@ def test_missing_weights_are_not_the_photos_fault(space, networks, add, index, s
     registry.forget_made()
     assert index(photo).state == "ready"
     assert PhotoEmbedding.objects.filter(photo=photo).count() == 2
+
+
+def test_a_photo_that_the_new_space_refuses_loses_the_old_ones_tags(space, networks, add, index):
+    photo = activate_beside(add, index)
+    clip = spaces.active_space()
+    vectors.delete_vectors(vectors.PHOTO_TABLE, clip, [photo.pk])
+    vectors.write_segment_vectors(clip, {photo.pk: {}})
+    DescriptionGap.objects.create(photo=photo, space=clip, permanent=True, reason="too odd")
+    segment = Segment.objects.filter(photo=photo)[0]
+    church, sky = (Tag.objects.get(slug=slug) for slug in ("church", "sky"))
+    SegmentTag.objects.create(segment=segment, tag=church, source="automatic", score=0.5)
+    PhotoTag.objects.create(photo=photo, tag=church, source="automatic", score=0.5)
+    PhotoTag.objects.create(photo=photo, tag=sky)
+    vocabulary.start_anew(clip)
+    assert vocabulary.retag(clip)
+    assert list(PhotoTag.objects.filter(photo=photo).values_list("tag__slug", flat=True)) == ["sky"]
+    assert not SegmentTag.objects.exists()
 
 
 def test_it_is_told_how_to_switch(space, networks, settings, tmp_path):
