@@ -11,6 +11,7 @@ from photos.errors import SpaceIncompleteError
 from photos.models import EmbeddingSpace, Photo
 from photos.models.embedding import SpaceState
 from photos.querysets import Viewer, is_curator
+from photos.services import availability
 from photos.services.spaces import active_space, require_searchable
 from photos.vision import registry
 from photos.vision.errors import UnknownModelError
@@ -165,7 +166,7 @@ def _words_query(question: Question, space: EmbeddingSpace, filters: Filters) ->
             f"can be asked with words; got {question.text!r}",
             name="text",
         )
-    encoder: Any = registry.get_encoder(space.encoder)
+    encoder: Any = availability.load_encoder(space)
     return Query(encoder.encode_text([question.text])[0], space.slug, filters=filters)
 
 

@@ -20,6 +20,7 @@ from django.db.models import QuerySet
 from photos import queues, vectors
 from photos.models import EmbeddingSpace, Photo, Segment, Tag
 from photos.models.embedding import SpaceState
+from photos.services import availability
 from photos.services.tagging import set_automatic_tags_of
 from photos.vision import registry, tags
 from photos.vision.errors import UnknownModelError
@@ -103,7 +104,7 @@ def load_vocabulary(space: EmbeddingSpace) -> tags.Vocabulary | None:
     found = words() if _has_text(space) else []
     if not found:
         return None
-    encoder: Any = registry.get_encoder(space.encoder)
+    encoder: Any = availability.load_encoder(space)
     return _embed(encoder, tuple(found))
 
 

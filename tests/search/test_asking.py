@@ -210,8 +210,9 @@ class SpokenEncoder:
 def spoken(town, monkeypatch):
     """The town's space, with a text tower."""
     speaking = SpokenEncoder(town.tower[0].embeddings.get().vector)
-    towers = SimpleNamespace(get_spec=lambda _: SimpleNamespace(has_text=True), get_encoder=lambda _: speaking)
+    towers = SimpleNamespace(get_spec=lambda _: SimpleNamespace(has_text=True))
     monkeypatch.setattr("search.asking.registry", towers)
+    monkeypatch.setattr("search.asking.availability", SimpleNamespace(load_encoder=lambda _: speaking))
 
 
 def test_words_alone_and_with_a_picture(town, spoken):
