@@ -41,7 +41,7 @@ class NoActiveSpaceError(CollectionError):
 
 
 class SpaceIncompleteError(CollectionError):
-    """A space that does not describe every photo yet must not become the active one."""
+    """A space that does not describe every photo yet is neither searched nor measured, nor made the active one."""
 
     permanent = False
 

@@ -7,10 +7,12 @@ from typing import Any, Final
 from django.db.models import Count, F, Q
 from django.utils.text import slugify
 
+from photos.errors import SpaceIncompleteError
 from photos.models import EmbeddingSpace, Photo
 from photos.models.embedding import SpaceState
 from photos.querysets import Viewer, is_curator
-from photos.services.spaces import active_space
+from photos.services import availability
+from photos.services.spaces import active_space, require_searchable
 from photos.vision import registry
 from photos.vision.errors import UnknownModelError
 from search.calibration import read_prior
@@ -58,7 +60,7 @@ def investigate_question(
     question: Question, *, viewer: Viewer, picture: Picture | None, limit: int, clock: StageClock
 ) -> Findings:
     """Describe, search and verify; what is found does not depend on what `viewer` may not see."""
-    check_asker(question, viewer=viewer)
+    _check_filters(question, viewer)
     space = choose_space(question.space, viewer=viewer)
     exif = None if picture is None else picture.exif
     photo = _find_photo(question, viewer, picture)
@@ -92,6 +94,10 @@ def check_asker(question: Question, *, viewer: Viewer) -> None:
     """Raise `QuestionError` for what others may ask but `viewer` may not."""
     if question.space:
         choose_space(question.space, viewer=viewer)
+    _check_filters(question, viewer)
+
+
+def _check_filters(question: Question, viewer: Viewer) -> None:
     if not question.filters.may_name_owner(viewer):
         raise QuestionError(
             f'filters.owner: expected "me" or your own id, since whose a photo is concerns its owner and curators; '
@@ -100,7 +106,10 @@ def check_asker(question: Question, *, viewer: Viewer) -> None:
 
 
 def choose_space(slug: str, *, viewer: Viewer) -> EmbeddingSpace:
-    """Return the active space, or to staff the one they name; raises `QuestionError` for one there is not."""
+    """Return the active space, or to staff the one they name.
+
+    Raises `QuestionError` for one there is not, and for one that is still being filled: its answers would be wrong.
+    """
     if not slug:
         return active_space()
     if not is_curator(viewer):
@@ -108,6 +117,10 @@ def choose_space(slug: str, *, viewer: Viewer) -> EmbeddingSpace:
     spaces = {space.slug: space for space in EmbeddingSpace.objects.exclude(state=SpaceState.RETIRED)}
     if slug not in spaces:
         raise QuestionError(f"expected one of {', '.join(sorted(spaces)) or 'none'}; got {slug!r}", name="space")
+    try:
+        require_searchable(spaces[slug])
+    except SpaceIncompleteError as exc:
+        raise QuestionError(f"{exc}; it can be searched when all are", name="space") from exc
     return spaces[slug]
 
 
@@ -153,7 +166,7 @@ def _words_query(question: Question, space: EmbeddingSpace, filters: Filters) ->
             f"can be asked with words; got {question.text!r}",
             name="text",
         )
-    encoder: Any = registry.get_encoder(space.encoder)
+    encoder: Any = availability.load_encoder(space)
     return Query(encoder.encode_text([question.text])[0], space.slug, filters=filters)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from photos.models import EmbeddingSpace
 from photos.querysets import Viewer
-from photos.vision import registry
+from photos.services import availability
 from photos.vision.images import DecodedImage
 from photos.vision.types import Image
 from search.candidates import find_candidates
@@ -23,7 +23,7 @@ def look_first(
     A blank picture has none.
     """
     pixels = image.pixels if isinstance(image, DecodedImage) else image
-    embedding = registry.get_encoder(space.encoder).encode([pixels])[0]
+    embedding = availability.load_encoder(space).encode([pixels])[0]
     if embedding is None:
         return []
     query = Query(embedding, space.slug, filters=filters)

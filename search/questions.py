@@ -13,7 +13,7 @@ from django.utils import timezone
 from photos.exif import ExifFacts, read_exif
 from photos.intake import upload_limits
 from photos.models import EmbeddingSpace, LocalFeatures, Photo, PhotoEmbedding, Segment, SegmentEmbedding
-from photos.services import vocabulary
+from photos.services import availability, vocabulary
 from photos.services.reading import WORKING_SIDE
 from photos.vision import registry
 from photos.vision.describe import describe_image
@@ -65,7 +65,7 @@ def describe_query(
         image,
         vocabulary=vocabulary.load_vocabulary(space),
         tag_cut=vocabulary.tag_cut(space),
-        encoder=registry.get_encoder(space.encoder),
+        encoder=availability.load_encoder(space),
         segmenter=registry.get_segmenter(space.segmenter),
         progress=progress,
     )

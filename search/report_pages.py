@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from photos.errors import NoActiveSpaceError
+from photos.errors import CollectionError
 from photos.models import EmbeddingSpace
 from photos.querysets import is_curator
 from photos.services.spaces import active_space
@@ -66,7 +66,7 @@ def accuracy_measure(request: HttpRequest) -> HttpResponse:
         if space is None:
             raise Http404
         accuracy.request_report(space)
-    except (NothingToMeasureError, NoActiveSpaceError) as exc:
+    except (NothingToMeasureError, CollectionError) as exc:
         messages.error(request, str(exc))
     return redirect("accuracy")
 

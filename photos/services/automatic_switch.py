@@ -77,6 +77,8 @@ def _switch(plan: switching.SpacePlan, say: Say) -> None:
     fill(space, say=say)
     model_news.tell(ModelNews("done", plan.slug))
     say(f"Searches use {plan.slug} now; `manage.py models activate {settings.DEFAULT_SPACE}` goes back")
+    if refused := switching.tell_refused(space):
+        say(refused)
 
 
 def fetch_files(files: Iterable[WeightFile], *, space: str, say: Say) -> None:

@@ -1,4 +1,4 @@
-"""Which spaces this machine can describe photos in: their models' files are here, and load.
+"""Which spaces this machine can describe in: their models' files are here, those they were made with, and load.
 
 What is missing is told once a minute for each space, however many photos wait for it.
 """
@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from photos.models import EmbeddingSpace
-from photos.vision import catalogue, weights
-from photos.vision.errors import UnknownModelError
-from photos.vision.types import WeightFile
+from photos.vision import catalogue, registry, weights
+from photos.vision.errors import UnknownModelError, WeightsCorruptError
+from photos.vision.types import Encoder, WeightFile
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ class _Outage:
 
 _outages: Final[dict[int, _Outage]] = {}
 _told_at: Final[dict[int, float]] = {}
+_digests: Final[dict[Path, str]] = {}
+"""Of the files that spaces were made with, as they were last looked at."""
 _lock: Final = threading.Lock()
 
 
@@ -44,6 +47,8 @@ def outage(space: EmbeddingSpace) -> str:
     for file in files:
         if not weights.is_present(file):
             return f"The weights {file.name} are not in {weights.model_dir()}. {weights.hint(file)}"
+    if why := _replacement(space, files):
+        return why
     known = _outages.get(space.pk)
     if known and known.ends_at > time.monotonic() and known.files == _look_of(files):
         return known.reason
@@ -53,6 +58,16 @@ def outage(space: EmbeddingSpace) -> str:
 def available(spaces: Iterable[EmbeddingSpace]) -> list[EmbeddingSpace]:
     """Return those of the spaces that this machine can describe photos in now."""
     return [space for space in spaces if not outage(space)]
+
+
+def load_encoder(space: EmbeddingSpace) -> Encoder:
+    """Return the space's encoder, loaded once per process.
+
+    Raises `WeightsCorruptError` where a file is not the one that the space was made with, and what the registry raises.
+    """
+    if why := _replacement(space, _files(space)):
+        raise WeightsCorruptError(why)
+    return registry.get_encoder(space.encoder)
 
 
 def note_outage(space: EmbeddingSpace, problem: Exception) -> None:
@@ -81,6 +96,32 @@ def forget() -> None:
     with _lock:
         _outages.clear()
         _told_at.clear()
+        _digests.clear()
+
+
+def _replacement(space: EmbeddingSpace, files: Iterable[WeightFile]) -> str:
+    """Return which file is another than the one that the space was made with, and what to do; nothing where none is.
+
+    What was loaded from a file that was replaced since is loaded anew.
+    """
+    made_with = space.spec.get("digests", {})
+    for file in files:
+        expected, path = made_with.get(file.name), weights.path_of(file)
+        if expected is None or not path.is_file():
+            continue
+        digest = weights.digest_once(path)
+        with _lock:
+            before, _digests[path] = _digests.get(path, digest), digest
+        if digest != before:
+            registry.forget_made()
+        if digest != expected:
+            return (
+                f"The weights {path} are not those that the space {space.slug} was made with: they have the SHA-256"
+                f" {digest[:12]}..., expected {expected[:12]}.... Put the old file back, or let searches use another"
+                " space and go on with the new file in one of its own: `manage.py models build NAME --encoder"
+                f" {space.encoder} --segmenter {space.segmenter} --own-weights`."
+            )
+    return ""
 
 
 def _files(space: EmbeddingSpace) -> list[WeightFile]:

@@ -173,7 +173,7 @@ def _add_space(
 ) -> None:
     found = describe_image(
         image,
-        encoder=registry.get_encoder(space.encoder),
+        encoder=availability.load_encoder(space),
         segmenter=segmenter,
         with_local_features=not result.local_features,
         vocabulary=words,

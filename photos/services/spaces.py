@@ -129,10 +129,8 @@ def activate_space(space: EmbeddingSpace, *, force: bool = False) -> EmbeddingSp
         current = EmbeddingSpace.objects.get(pk=space.pk)
         if current.state == SpaceState.RETIRED:
             raise SpaceStateError(f"the space {current.slug!r} is retired: its vectors are gone")
-        remaining = 0 if force else _blocking_photos(current)
-        if remaining:
-            raise SpaceIncompleteError(f"{remaining} photos are not described in {current.slug!r} yet")
         if not force:
+            _require_complete(current)
             _require_most(current)
         EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).exclude(pk=space.pk).update(state=SpaceState.BUILDING)
         EmbeddingSpace.objects.filter(pk=space.pk).update(
@@ -143,6 +141,17 @@ def activate_space(space: EmbeddingSpace, *, force: bool = False) -> EmbeddingSp
         )
     space.refresh_from_db()
     return space
+
+
+def require_searchable(space: EmbeddingSpace) -> None:
+    """Raise `SpaceIncompleteError` for a space beside the active one that could not be swapped in: it is half-built."""
+    if space.state != SpaceState.ACTIVE:
+        _require_complete(space)
+
+
+def _require_complete(space: EmbeddingSpace) -> None:
+    if remaining := _blocking_photos(space):
+        raise SpaceIncompleteError(f"{remaining} photos are not described in {space.slug!r} yet")
 
 
 def _require_most(space: EmbeddingSpace) -> None:

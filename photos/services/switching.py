@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from django.urls import reverse
 
 from photos.errors import SpaceIncompleteError, SpaceStateError
-from photos.models import EmbeddingSpace
+from photos.models import DescriptionGap, EmbeddingSpace
 from photos.models.embedding import SpaceState
 from photos.services import indexing, vocabulary
 from photos.services.spaces import activate_space, create_space
@@ -105,6 +106,19 @@ def try_swap(space: EmbeddingSpace) -> bool:
         return False
     vocabulary.announce_change()
     return True
+
+
+def tell_refused(space: EmbeddingSpace) -> str:
+    """Return how many photos the space does not hold and where to see why; nothing where it holds all."""
+    gaps = DescriptionGap.objects.filter(space=space, permanent=True).order_by("photo_id")
+    first = gaps.first()
+    if first is None:
+        return ""
+    page = reverse("admin:photos_photo_change", args=[first.photo_id])
+    return (
+        f"{gaps.count()} photos cannot be described in {space.slug}: searches in it do not find them. The page of each"
+        f" in the admin says why and offers to try again; of the first ({page}): {first.reason}"
+    )
 
 
 def _drawn_picture() -> Image:

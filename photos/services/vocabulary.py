@@ -20,6 +20,7 @@ from django.db.models import QuerySet
 from photos import queues, vectors
 from photos.models import EmbeddingSpace, Photo, Segment, Tag
 from photos.models.embedding import SpaceState
+from photos.services import availability
 from photos.services.tagging import set_automatic_tags_of
 from photos.vision import registry, tags
 from photos.vision.errors import UnknownModelError
@@ -103,7 +104,7 @@ def load_vocabulary(space: EmbeddingSpace) -> tags.Vocabulary | None:
     found = words() if _has_text(space) else []
     if not found:
         return None
-    encoder: Any = registry.get_encoder(space.encoder)
+    encoder: Any = availability.load_encoder(space)
     return _embed(encoder, tuple(found))
 
 
@@ -187,7 +188,8 @@ def _retag_portion(space: EmbeddingSpace, ids: Sequence[int], vocabulary: tags.V
     whole, parts = vectors.read_vectors(space, ids)
     keys = Segment.objects.filter(photo__in=ids, segmenter=space.segmenter).values_list("photo_id", "rank", "pk")
     segment_ids = {(photo_id, rank): pk for photo_id, rank, pk in keys}
-    of_photos, of_segments = {}, {}
+    of_photos: dict[int, dict[str, float]] = {pk: {} for pk in ids}  # those not in this space have tags of another
+    of_segments = {}
     for photo_id in whole.keys() | parts.keys():
         ranked = parts.get(photo_id, {})
         found, each = tags.tag_picture(whole.get(photo_id), list(ranked.values()), vocabulary, cut=tag_cut(space))

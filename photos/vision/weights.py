@@ -9,6 +9,7 @@ none of them runs Python from the file.
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import pickle  # only its error is used
 import struct
@@ -83,6 +84,17 @@ def digest_of(path: Path) -> str:
     """Return the file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_once(path: Path) -> str:
+    """Return the same, read once per process for as long as the file is left as it is."""
+    stat = path.stat()
+    return _digest_once(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest_once(path: Path, _changed_at: int, _size: int) -> str:
+    return digest_of(path)
 
 
 def pinned_digest(file: WeightFile) -> str:

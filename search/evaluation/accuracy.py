@@ -76,7 +76,7 @@ def running_progress() -> Progress | None:
 
 
 def request_report(space: EmbeddingSpace) -> EvaluationReport:
-    """Have a space measured by the workers, unless that is under way; raises `NothingToMeasureError`."""
+    """Have a space measured by the workers, unless that is under way; raises as `start_report` does."""
     with transaction.atomic():
         EmbeddingSpace.objects.select_for_update(no_key=True).get(pk=space.pk)
         known = unfinished_report(space, purpose=ReportPurpose.ACCURACY, audience=Audience.CURATORS)

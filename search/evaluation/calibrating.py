@@ -31,12 +31,11 @@ LEAST_TAGGED: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A fit with its measures before and after, and the tag cut, None where there is nothing to learn it from."""
+    """A fit with its measures before and after."""
 
     fit: Fit
     before: dict[str, Any]
     after: dict[str, Any]
-    tag_cut: TagCut | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,6 @@ def calibrate(report: EvaluationReport) -> Calibrated:
         fit=fit,
         before=measure(trials, read_prior(report.space.slug)),
         after=measure(trials, fit.prior),
-        tag_cut=fit_tag_cut(report.space),
     )
 
 
@@ -79,14 +77,17 @@ def keep(space: EmbeddingSpace, found: Calibrated) -> None:
     radius = {"radii_m": dict(prior.radii_m), "scatter_share": prior.scatter_share, "answers": dict(found.fit.by_level)}
     Calibration.objects.create(space=space, kind=CalibrationKind.SAME_PLACE, parameters=same_place, n=n)
     Calibration.objects.create(space=space, kind=CalibrationKind.RADIUS, parameters=radius, n=n)
-    if found.tag_cut is not None:
-        parameters = {"cut": found.tag_cut.cut, "f1": found.tag_cut.f1}
-        tagged = found.tag_cut.photos
-        Calibration.objects.create(space=space, kind=CalibrationKind.TAG_CUT, parameters=parameters, n=tagged)
-        vocabulary.set_tag_cut(space, found.tag_cut.cut)
 
 
 # --- tags -----------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def keep_tag_cut(space: EmbeddingSpace, found: TagCut) -> None:
+    """Let photos be tagged by the cut that was fitted, all of them anew."""
+    parameters = {"cut": found.cut, "f1": found.f1}
+    Calibration.objects.create(space=space, kind=CalibrationKind.TAG_CUT, parameters=parameters, n=found.photos)
+    vocabulary.set_tag_cut(space, found.cut)
 
 
 def fit_tag_cut(space: EmbeddingSpace) -> TagCut | None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from photos.models import EmbeddingSpace, Photo, PhotoTag
 from photos.querysets import Viewer
+from photos.services.spaces import require_searchable
 from search.answers import PlacedMatch, place_matches, visible_photos
 from search.calibration import PlacePrior, read_prior
 from search.candidates import weights_for
@@ -72,8 +73,9 @@ def start_report(
 
     All at once: a worker that finds a report without its trials takes it for done.
 
-    `limit` None takes all. Raises `NothingToMeasureError`.
+    `limit` None takes all. Raises `NothingToMeasureError`, and `SpaceIncompleteError` for a space that is half-built.
     """
+    require_searchable(space)
     rows = measurable_photos(space, audience).order_by("pk").values_list("pk", "latitude", "longitude")
     points = [(pk, float(latitude or 0.0), float(longitude or 0.0)) for pk, latitude, longitude in rows]
     if not points:

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from photos.errors import NoActiveSpaceError
+from photos.errors import CollectionError
 from photos.models import EmbeddingSpace
-from photos.services.spaces import active_space
+from photos.services.spaces import active_space, require_searchable
 from photos.services.switching import find_space
 from search.evaluation.localisation_run import (
     MeasuredElsewhereError,
@@ -23,13 +23,14 @@ from search.models import EvaluationReport
 
 
 def choose_space(slug: str | None) -> EmbeddingSpace:
-    """Return the space of that slug, or the active one; raises `CommandError`."""
+    """Return the space of that slug, or the active one; raises `CommandError`, also for one that is half-built."""
     try:
         space = active_space() if slug is None else find_space(slug)
-    except NoActiveSpaceError as exc:
+        if space is None:
+            raise CommandError(f"there is no space {slug!r}; `manage.py models list` shows them")
+        require_searchable(space)
+    except CollectionError as exc:
         raise CommandError(str(exc)) from exc
-    if space is None:
-        raise CommandError(f"there is no space {slug!r}; `manage.py models` lists them")
     return space
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from dataclasses import asdict, replace
 
 import pytest
+from django.core.management import call_command
 
 from geolocator.health import _check_space
 from photos.errors import SpaceStateError
 from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoEmbedding, PhotoState
-from photos.services import availability, indexing, spaces
+from photos.services import availability, indexing, spaces, switching
 from photos.vision import registry
 from photos.vision.errors import GpuMemoryError, ImageRefused, WeightsCorruptError
 from photos.vision.types import WeightFile
@@ -119,6 +121,21 @@ def test_a_space_that_most_photos_cannot_be_described_in_is_not_swapped_in(other
         spaces.activate_space(other)
     assert spaces.active_space().slug == "classical-512"
     assert spaces.activate_space(other, force=True).state == "active"
+
+
+def test_a_swap_tells_what_the_new_space_does_not_hold(other, add, index, monkeypatch):
+    photos = [index(add(number)) for number in (1, 2)]
+    monkeypatch.setattr(Troubled, "error", ImageRefused("too odd", code="broken"))
+    photos.append(index(add(3)))
+    monkeypatch.setattr(Troubled, "error", None)  # the drawn picture is none of the odd ones
+    for command in ("build", "activate"):
+        out = io.StringIO()
+        call_command("models", command, "troubled", "--segmenter", "windows", "--own-weights", stdout=out, verbosity=0)
+        told = out.getvalue().splitlines()[-1]
+        assert told.startswith("1 photos cannot be described in troubled: searches in it do not find them.")
+        assert told.endswith(f"(/admin/photos/photo/{photos[2].pk}/change/): too odd")
+    assert spaces.active_space() == other
+    assert switching.tell_refused(EmbeddingSpace.objects.get(slug="classical-512")) == ""
 
 
 def test_photos_do_not_wait_for_a_space_beside_the_active_one(other, add, index, settings, caplog):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 import time
 
@@ -13,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from photos import vectors
 from photos.errors import SpaceIncompleteError, SpaceStateError
 from photos.models import (
     DescriptionGap,
@@ -25,8 +27,9 @@ from photos.models import (
     SegmentTag,
     Tag,
 )
-from photos.services import indexing, spaces, switching, vocabulary
+from photos.services import availability, indexing, spaces, switching, vocabulary
 from photos.vision import registry
+from photos.vision.errors import WeightsCorruptError
 from tests.photos.networks import CLIP_FILE, SAM_FILE, SETTINGS, SPACE, write_other_models
 from tests.photos.pictures import jpeg
 from tests.photos.workers import running_worker, wait_until
@@ -279,6 +282,62 @@ def test_missing_weights_are_not_the_photos_fault(space, networks, add, index, s
     registry.forget_made()
     assert index(photo).state == "ready"
     assert PhotoEmbedding.objects.filter(photo=photo).count() == 2
+
+
+def test_replaced_weights_are_an_outage_of_their_space_alone(space, networks, add, index, settings, tmp_path):
+    """Vectors of two files of one name never mix, whenever the file was replaced."""
+    from photos.vision.images import read_image
+    from search.questions import describe_query
+    from search.types import Filters
+    from tests.vision.checkpoints import write_small_clip
+
+    folder = settings.MODEL_DIR = shutil.copytree(networks, tmp_path / "models")
+    registry.forget_made()
+    models("build", SPACE, "--own-weights", "--no-wait")
+    first, clip = index(add(1)), EmbeddingSpace.objects.get(slug=SPACE)
+    before = vectors_of(clip)
+    write_small_clip(folder / CLIP_FILE, seed=99)
+    second = index(add(2))
+    assert second.state == "ready"
+    assert set(PhotoEmbedding.objects.filter(photo=second).values_list("space__slug", flat=True)) == {"classical-512"}
+    gap = DescriptionGap.objects.get()
+    assert (gap.photo, gap.space, gap.permanent) == (second, clip, False)
+    assert f"The weights {folder / CLIP_FILE} are not those that the space {SPACE} was made with" in gap.reason
+    assert "Put the old file back, or " in gap.reason
+    assert f"`manage.py models build NAME --encoder {SPACE} --segmenter sam-vit-b --own-weights`" in gap.reason
+    with pytest.raises(WeightsCorruptError, match="are not those that the space"):
+        describe_query(read_image(jpeg(3)), space=clip, filters=Filters(), progress=lambda _stage: None)
+    with pytest.raises(WeightsCorruptError, match="are not those that the space"):
+        vocabulary.load_vocabulary(clip)
+
+    models("build", "mine", "--encoder", SPACE, "--own-weights", "--no-wait")
+    index(first)
+    ((_pk, of_new_weights),) = vectors_of(EmbeddingSpace.objects.get(slug="mine"))
+    assert np.dot(of_new_weights, before[0][1]) < 0.99  # nothing of the old file is left in this process
+
+    shutil.copy(networks / CLIP_FILE, folder / CLIP_FILE)
+    assert availability.outage(clip) == ""
+    assert "the space mine was made with" in availability.outage(EmbeddingSpace.objects.get(slug="mine"))
+    index(first)
+    assert vectors_of(clip) == before
+    registry.forget_made()
+
+
+def test_a_photo_that_the_new_space_refuses_loses_the_old_ones_tags(space, networks, add, index):
+    photo = activate_beside(add, index)
+    clip = spaces.active_space()
+    vectors.delete_vectors(vectors.PHOTO_TABLE, clip, [photo.pk])
+    vectors.write_segment_vectors(clip, {photo.pk: {}})
+    DescriptionGap.objects.create(photo=photo, space=clip, permanent=True, reason="too odd")
+    segment = Segment.objects.filter(photo=photo)[0]
+    church, sky = (Tag.objects.get(slug=slug) for slug in ("church", "sky"))
+    SegmentTag.objects.create(segment=segment, tag=church, source="automatic", score=0.5)
+    PhotoTag.objects.create(photo=photo, tag=church, source="automatic", score=0.5)
+    PhotoTag.objects.create(photo=photo, tag=sky)
+    vocabulary.start_anew(clip)
+    assert vocabulary.retag(clip)
+    assert list(PhotoTag.objects.filter(photo=photo).values_list("tag__slug", flat=True)) == ["sky"]
+    assert not SegmentTag.objects.exists()
 
 
 def test_it_is_told_how_to_switch(space, networks, settings, tmp_path):

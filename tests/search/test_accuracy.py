@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import psycopg
@@ -12,10 +13,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from photos import queues
-from photos.models import Photo
+from photos.models import EmbeddingSpace, Photo, PhotoTag, Tag
+from photos.services import vocabulary
+from photos.vision import registry
 from search.calibration import SHIPPED_PRIOR, read_prior
 from search.evaluation import accuracy, localisation_run
 from search.evaluation.__main__ import main as compare_runs
+from search.evaluation.calibrating import f1_at
 from search.evaluation.localisation import conclude_trial, from_record, outcome_to_record, to_record
 from search.evaluation.localisation_run import finish_report, start_report
 from search.evaluation.reporting import read_report
@@ -25,6 +29,7 @@ from tests.search.synthetic import make_collection, make_trials
 
 pytestmark = pytest.mark.django_db
 AXES = np.eye(16)
+WORDS = ("church", "bridge")
 
 
 @pytest.fixture
@@ -191,6 +196,15 @@ def test_evaluate_puts_two_spaces_side_by_side(space, capsys):
     assert heading.split() == ["made-up", "other"]
 
 
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_a_half_built_space_is_not_measured(space, command):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    make_space("other", state="building")
+    with pytest.raises(CommandError, match="1 photos are not described in 'other' yet"):
+        call_command(command, space=["made-up", "other"] if command == "evaluate" else "other", verbosity=0)
+    assert not EvaluationReport.objects.exists()
+
+
 def test_evaluate_writes_runs_that_can_be_compared(space, tmp_path, capsys):
     for number in range(3):
         add_photo(space, AXES[number], latitude=41.0, longitude=-40.0)
@@ -240,6 +254,89 @@ def test_calibrate_fits_keeps_and_says_what_changed(space, synthetic, capsys):
     assert prior.fitted_on == 60
     assert prior.same_place != SHIPPED_PRIOR.same_place
     assert {one.kind: one.n for one in Calibration.objects.all()} == {"same-place": 60, "radius": 60}
+
+
+# --- the tags' cut --------------------------------------------------------------------------------------
+
+
+class AxisEncoder:
+    """Text alone: "church" and "bridge" have an axis each, whatever else is said has the last one."""
+
+    def __init__(self, spec):
+        self.spec = spec
+
+    def encode_text(self, texts):
+        axes = [next((axis for axis, word in enumerate(WORDS) if word in text), -1) for text in texts]
+        return np.eye(16, dtype=np.float32)[axes]
+
+
+@pytest.fixture
+def worded(space, monkeypatch):
+    """A space that knows two words."""
+    monkeypatch.setattr(registry, "_ENCODERS", dict(registry._ENCODERS))
+    monkeypatch.setattr(registry, "_made", {})
+    spec = replace(registry.get_spec("classical-512"), slug="made-up", dimensions=16, has_text=True)
+    registry.register_encoder(spec, f"{__name__}:AxisEncoder")
+    for word in WORDS:
+        Tag.objects.create(slug=word, name=word, in_vocabulary=True)
+    return space
+
+
+def add_tagged(space, count, **fields):
+    """Churches, tagged so: to the space each is a church by 0.4 and a bridge by 0.2.
+
+    The five prompts of the background share the rest: a word's logit is 100 times the cosine.
+    """
+    shares = np.array([0.4, 0.2, 0.4 / 5])
+    whole = np.zeros(16)
+    whole[[0, 1, -1]] = 0.57 + np.log(shares / shares.max()) / 100
+    return [add_photo(space, whole, tags=["church"], **fields) for _ in range(count)]
+
+
+def test_calibrate_fits_the_tags_cut_where_few_photos_are_placed(worded, capsys, django_capture_on_commit_callbacks):
+    add_tagged(worded, 30)
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command("calibrate", verbosity=0)
+    printed = capsys.readouterr().out
+    assert "Kept the tags' cut, from 30 photos" in printed
+    assert "0 public photos with known places are described in 'made-up'; calibrating places needs 50" in printed
+    kept = Calibration.objects.get()
+    # the shipped cut of 0.15 takes 30 bridges for 30 churches: F1 = 2 * 30 / (60 + 30); the next one over 0.2 none
+    assert (kept.kind, kept.n, kept.parameters) == ("tag-cut", 30, {"cut": 0.225, "f1": 1.0})
+    rows = {line[:38].strip(): line[38:].split() for line in printed.splitlines()}
+    assert rows["tag cut (30 photos)"] == ["0.150", "0.225"]
+    assert rows["F1 against tags by hand"] == ["0.667", "1.000"]
+    worded.refresh_from_db()
+    assert vocabulary.tag_cut(worded) == 0.225
+    assert worded.pk in (queues.waiting_ids("index", prefix=vocabulary.PREFIX) or ())
+    assert read_prior(worded.slug) == SHIPPED_PRIOR
+    assert vocabulary.retag(worded)
+    found = PhotoTag.objects.filter(source="automatic")
+    assert not found.exists()  # each has been called a church by hand, and none is a bridge
+
+
+def test_a_dry_run_keeps_no_cut(worded, capsys):
+    add_tagged(worded, 30)
+    call_command("calibrate", dry_run=True, verbosity=0)
+    assert "The tags' cut was not kept" in capsys.readouterr().out
+    assert not Calibration.objects.exists()
+    assert vocabulary.tag_cut(EmbeddingSpace.objects.get()) == 0.15
+
+
+def test_private_photos_and_too_few_teach_no_cut(worded, capsys):
+    add_tagged(worded, 29)
+    add_tagged(worded, 5, visibility="private", owner=User.objects.create_user("ada"))
+    call_command("calibrate", verbosity=0)
+    assert "that takes 30 public photos" in capsys.readouterr().out
+    assert not Calibration.objects.exists()
+
+
+def test_the_f1_of_a_cut_by_hand():
+    scores = np.array([[0.5, 0.1], [0.2, 0.4]], np.float32)
+    wanted = np.array([[True, True], [False, True]])
+    assert f1_at(scores, wanted, 0.3) == 0.8  # two of the three wanted and nothing else: 2 * 2 / (2 + 3)
+    assert f1_at(scores, wanted, 0.2) == 0.6667  # and one that is not wanted: 2 * 2 / (3 + 3)
+    assert f1_at(scores, np.zeros((2, 2), bool), 0.9) == 0.0
 
 
 def test_private_and_hidden_photos_shape_no_calibration(space, synthetic, capsys):

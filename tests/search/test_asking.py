@@ -11,10 +11,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from photos.models import Photo, PhotoTag, SegmentEmbedding, Tag
-from photos.services.spaces import active_space
+from photos.services.spaces import active_space, create_space
 from photos.services.tagging import get_or_create_tag
 from photos.vision import registry
-from search.asking import ask
+from search.asking import ask, check_asker
 from search.errors import QuestionError
 from search.question import Question
 from search.questions import query_of_photo
@@ -166,6 +166,21 @@ def test_staff_may_choose_a_space_that_there_is(town):
         asked({"space": "clip"}, picture=picture_of(1, 5), viewer=curator)
 
 
+def test_a_half_built_space_is_searched_by_nobody(town):
+    curator = User.objects.create_user("curator", is_staff=True)
+    other = create_space("other", encoder="classical-512")
+    with pytest.raises(QuestionError, match="space: 5 photos are not described in 'other' yet"):
+        asked({"space": "other"}, picture=picture_of(1, 5), viewer=curator)
+    with pytest.raises(QuestionError, match="space: 5 photos"):
+        check_asker(Question(space="other"), viewer=curator)  # before an upload is kept and queued
+    Photo.objects.update(indexed_at=other.created_at)
+    Photo.objects.filter(pk=town.gate[0].pk).update(state="pending")  # it was here before the space
+    with pytest.raises(QuestionError, match="space: 1 photos"):
+        asked({"space": "other"}, picture=picture_of(1, 5), viewer=curator)
+    Photo.objects.update(state="ready")
+    assert asked({"space": "other"}, picture=picture_of(1, 5), viewer=curator).space == "other"
+
+
 def test_a_photo_that_the_viewer_may_not_see_is_not_there(town):
     owner = User.objects.create_user("owner")
     Photo.objects.filter(pk=town.gate[0].pk).update(visibility="private", owner=owner)
@@ -195,8 +210,9 @@ class SpokenEncoder:
 def spoken(town, monkeypatch):
     """The town's space, with a text tower."""
     speaking = SpokenEncoder(town.tower[0].embeddings.get().vector)
-    towers = SimpleNamespace(get_spec=lambda _: SimpleNamespace(has_text=True), get_encoder=lambda _: speaking)
+    towers = SimpleNamespace(get_spec=lambda _: SimpleNamespace(has_text=True))
     monkeypatch.setattr("search.asking.registry", towers)
+    monkeypatch.setattr("search.asking.availability", SimpleNamespace(load_encoder=lambda _: speaking))
 
 
 def test_words_alone_and_with_a_picture(town, spoken):

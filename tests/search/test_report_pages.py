@@ -70,6 +70,14 @@ def test_visitors_cannot_have_it_measured(client, space):
     assert client.get("/accuracy/measure/").status_code == 405
 
 
+def test_a_half_built_space_is_not_measured(curator_client, space):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    make_space("other", state="building")
+    page = curator_client.post("/accuracy/measure/", {"space": "other"}, follow=True).content.decode()
+    assert "1 photos are not described in &#x27;other&#x27; yet" in page
+    assert not EvaluationReport.objects.exists()
+
+
 def test_nothing_to_measure_is_said(curator_client, space):
     page = curator_client.post("/accuracy/measure/", follow=True).content.decode()
     assert "no photo described in" in page
@@ -86,8 +94,8 @@ def test_the_page_shows_every_table_and_chart(client, space):
 
 
 def test_two_spaces_stand_side_by_side(client, space):
-    measured(space)
     other = make_space("other", state="building")
+    measured(space)
     measured(other, 2)
     page = read(client, "/accuracy/?space=made-up&beside=other")
     assert page.count('<svg class="chart"') == 4

@@ -114,11 +114,17 @@ class Command(BaseCommand):
             self.stdout.write(f"{space.slug} is being filled; run this again to wait for the swap.")
         elif options["no_wait"] or self._wait(space, swap=True):
             self.stdout.write(f"Searches use {space.slug} now.")
+            self._tell_refused(space)
 
     def _build(self, options: dict[str, Any]) -> None:
         space = self._start(options)
         if not options["no_wait"] and self._wait(space, swap=False):
             self.stdout.write(f"{space.slug} is complete; `manage.py models activate {space.slug}` swaps it in.")
+            self._tell_refused(space)
+
+    def _tell_refused(self, space: EmbeddingSpace) -> None:
+        if told := switching.tell_refused(space):
+            self.stdout.write(told)
 
     def _retire(self, options: dict[str, Any]) -> None:
         space = switching.find_space(options["slug"])

@@ -6,7 +6,6 @@ Scaling Factor for Fine-Tuning with LoRA" (2023) for `use_rslora`.
 
 from __future__ import annotations
 
-import functools
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Final
 from photos.vision import configuration
 from photos.vision.errors import VisionError, WeightsCorruptError, WeightsMissingError
 from photos.vision.types import EncoderSpec
-from photos.vision.weights import digest_of
+from photos.vision.weights import digest_once
 
 _CONFIG: Final = "adapter_config.json"
 _FILES: Final = ("adapter_model.safetensors", "adapter_model.bin")
@@ -40,7 +39,7 @@ class Lora:
     def suffix(self) -> str:
         """What an encoder's slug is extended by; it changes with whatever changes a vector."""
         root = "-rs" if self.stabilised else ""
-        return f"{_MIXED_IN}{self.rank}-{self.alpha:g}{root}-{_digest(self.weights)[:8]}"
+        return f"{_MIXED_IN}{self.rank}-{self.alpha:g}{root}-{digest_once(self.weights)[:8]}"
 
 
 def configured_lora() -> Lora | None:
@@ -118,13 +117,3 @@ def _read_config(path: Path) -> dict[str, Any]:
     if unknown := [name for name in _UNSUPPORTED if found.get(name)]:
         raise VisionError(f"{path} uses {', '.join(unknown)}, which is not supported; merge the adapter instead")
     return found
-
-
-def _digest(path: Path) -> str:
-    stat = path.stat()
-    return _digest_of(path, stat.st_mtime_ns, stat.st_size)
-
-
-@functools.lru_cache(maxsize=8)
-def _digest_of(path: Path, _changed_at: int, _size: int) -> str:
-    return digest_of(path)

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from photos.models import EmbeddingSpace
+from photos.vision.errors import VisionError
 from search.answers import tell_distance
 from search.calibration import read_prior
 from search.evaluation import calibrating
@@ -32,10 +33,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         space = choose_space(options["space"])
+        self._calibrate_tags(space, dry_run=options["dry_run"])
         there = measurable_photos(space, Audience.EVERYONE).count()
         if there < LEAST_TRIALS:
             self.stdout.write(
-                f"{there} public photos with known places are described in {space.slug!r}; calibration needs"
+                f"{there} public photos with known places are described in {space.slug!r}; calibrating places needs"
                 f" {LEAST_TRIALS}. The shipped values stay in use."
             )
             return
@@ -58,9 +60,31 @@ class Command(BaseCommand):
         calibrating.keep(space, found)
         self.stdout.write(self.style.SUCCESS(f"Kept, from {found.fit.trials} photos."))
 
+    def _calibrate_tags(self, space: EmbeddingSpace, *, dry_run: bool) -> None:
+        """Fit the tags' cut and keep it, whether or not places can be calibrated."""
+        try:
+            found = calibrating.fit_tag_cut(space)
+        except VisionError as exc:
+            self.stderr.write(f"The tags' cut stays as it is: {exc}")
+            return
+        if found is None:
+            self.stdout.write(
+                f"The tags' cut stays as it is: that takes {calibrating.LEAST_TAGGED} public photos with words of the"
+                " vocabulary given by hand, in a space that knows words."
+            )
+            return
+        self._head()
+        self._row(f"tag cut ({found.photos} photos)", found.former_cut, found.cut)
+        self._row("  F1 against tags by hand", found.former_f1, found.f1)
+        if dry_run:
+            self.stdout.write("The tags' cut was not kept.")
+            return
+        calibrating.keep_tag_cut(space, found)
+        self.stdout.write(self.style.SUCCESS(f"Kept the tags' cut, from {found.photos} photos; workers tag anew."))
+
     def _tell(self, space: EmbeddingSpace, found: calibrating.Calibrated) -> None:
         before, after = read_prior(space.slug), found.fit.prior
-        self.stdout.write(f"{'':38}{'before':>16}{'after':>16}")
+        self._head()
         self._row("same place: intercept", before.same_place[0], after.same_place[0])
         self._row("  per ln(1 + fundamental inliers)", before.same_place[1], after.same_place[1])
         self._row("  per ln(1 + homography inliers)", before.same_place[2], after.same_place[2])
@@ -72,9 +96,9 @@ class Command(BaseCommand):
         self._row("  at least, of the photos' scatter", before.scatter_share, after.scatter_share)
         for name, path in _FIGURES.items():
             self._row(name, *(_dig(measures, path) for measures in (found.before, found.after)))
-        if found.tag_cut is not None:
-            self._row(f"tag cut ({found.tag_cut.photos} photos)", found.tag_cut.former_cut, found.tag_cut.cut)
-            self._row("  F1 against tags by hand", found.tag_cut.former_f1, found.tag_cut.f1)
+
+    def _head(self) -> None:
+        self.stdout.write(f"{'':38}{'before':>16}{'after':>16}")
 
     def _row(self, name: str, *values: object) -> None:
         shown = (
