@@ -115,7 +115,7 @@ def test_it_gets_there_by_itself(mirror):
         (models / CLIP_FILE).write_bytes((mirror.folder / CLIP_FILE).read_bytes())  # somebody copied one of the two
         wait_until(lambda: first.get("/healthz")[1].get("models", {}).get("stage") == "fetching", timeout_s=60)
         wait_until(lambda: (models / f"{SAM_FILE}.part").stat().st_size > 0)
-        assert f"] {SAM_FILE}: " in first.said
+        wait_until(lambda: f"] {SAM_FILE}: " in first.said)
         first.process.send_signal(signal.SIGKILL)
         first.process.wait(10)
 
