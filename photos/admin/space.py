@@ -21,15 +21,15 @@ from photos.errors import CollectionError
 from photos.models import EmbeddingSpace
 from photos.models.embedding import SpaceState
 from photos.services import availability
-from photos.services.spaces import activate_space, retire_space, space_statistics
+from photos.services.spaces import activate_space, retire_space, space_statistics, tell_changed_settings
 
 
 def _outage(space: EmbeddingSpace) -> SafeString | str:
-    """Return what its photos wait for: what this machine lacks, else what a worker that tried them lacked."""
+    """Return what its photos wait for: what this machine lacks, else what a worker lacked; else what differs in them."""
     if space.state == SpaceState.RETIRED:
         return ""
     waiting = space.gaps.filter(permanent=False).values_list("reason", flat=True).first()
-    why = availability.outage(space) or waiting
+    why = availability.outage(space) or waiting or tell_changed_settings(space)
     return format_html('<br><span class="reason">{}</span>', why) if why else ""
 
 

@@ -20,11 +20,12 @@ from photos.errors import NoActiveSpaceError, SpaceIncompleteError, SpaceStateEr
 from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
 from photos.models.embedding import SpaceState
 from photos.services import vocabulary
-from photos.vision import catalogue, registry
+from photos.vision import catalogue, configuration, registry
 
 logger = logging.getLogger(__name__)
 
 SUGGESTED: Final = "clip-vit-b-32-openai"
+_SEGMENTING: Final = "segmenting"
 _LOCK: Final = 0x6E6F7370  # any number that nothing else in this database locks
 
 
@@ -92,6 +93,7 @@ def create_space(
     encoder = encoder or slug
     segmenter = segmenter or registry.default_segmenter(encoder)
     spec = registry.get_spec(encoder)
+    segmenting = configuration.segmenter_settings(configuration.current(), segmenter)
     with transaction.atomic():
         _lock_spaces()
         EmbeddingSpace.objects.filter(slug=slug, state=SpaceState.RETIRED).delete()
@@ -102,7 +104,9 @@ def create_space(
             encoder=encoder,
             segmenter=segmenter,
             dimensions=spec.dimensions,
-            spec=dataclasses.asdict(spec) | ({"digests": dict(digests)} if digests else {}),
+            spec=dataclasses.asdict(spec)
+            | ({"digests": dict(digests)} if digests else {})
+            | ({_SEGMENTING: segmenting} if segmenting else {}),
         )
         vectors.create_partitions(space)
         if spec.has_text:
@@ -110,6 +114,20 @@ def create_space(
         transaction.on_commit(lambda: _note_visible(space), robust=True)
     logger.info("made the space %s (%d dimensions)", slug, spec.dimensions)
     return space
+
+
+def tell_changed_settings(space: EmbeddingSpace) -> str:
+    """Return which of its segmenter's settings differ from those that the space was begun with, or nothing."""
+    now = configuration.segmenter_settings(configuration.current(), space.segmenter)
+    begun = space.spec.get(_SEGMENTING, {})
+    changed = [name for name in begun if name in now and begun[name] != now[name]]
+    if not changed:
+        return ""
+    each = ", ".join(f"{name.upper()} was {begun[name]!r} and is {now[name]!r}" for name in changed)
+    return (
+        f"{space.slug} was begun with other settings: {each}. New photos are segmented by those of now; set them"
+        " back, or make the space anew."
+    )
 
 
 def _note_visible(space: EmbeddingSpace) -> None:

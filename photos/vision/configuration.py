@@ -28,6 +28,12 @@ _NUMBERS: Final[dict[str, tuple[type[int] | type[float], float, float]]] = {
     "dinov2_lora_alpha": (float, 0, 65536),
 }
 
+_OF_ANY: Final = ("max_segments_per_image", "min_segment_size")
+_OF_SEGMENTERS: Final[dict[str, tuple[str, ...]]] = {
+    "sam": ("points_per_side", "pred_iou_thresh", "stability_score_thresh", *_OF_ANY),
+    "owlv2+sam": ("owlv2_prompts", "owlv2_thresh", "owlv2_nms_thresh", *_OF_ANY),
+}
+
 _PATHS: Final = {"model_dir", "dinov2_lora_weights"}
 _LISTS: Final = {"linear_adaptations", "open_clip_models", "owlv2_prompts"}
 _TOLD_BY_SLUGS: Final = {
@@ -105,6 +111,12 @@ def result_settings(found: Configuration) -> dict[str, Any]:
     """Return, as JSON takes them, the settings that change what is said of a picture beside the models' slugs."""
     kept = {name: value for name, value in asdict(found).items() if name not in _TOLD_BY_SLUGS}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+
+
+def segmenter_settings(found: Configuration, segmenter: str) -> dict[str, Any]:
+    """Return, as JSON takes them, the settings that decide what a segmenter finds; it may have none."""
+    family = segmenter.partition("-")[0]
+    return {name: value for name, value in result_settings(found).items() if name in _OF_SEGMENTERS.get(family, ())}
 
 
 def from_environment() -> Configuration:

@@ -21,6 +21,7 @@ from django.conf import settings as site
 from django.core.management import CommandError, call_command
 
 from photos.models import EmbeddingSpace
+from photos.services.spaces import create_space
 from photos.vision import registry, weights
 from photos.vision.types import WeightFile
 from tests.photos.workers import database_url
@@ -71,6 +72,13 @@ def test_it_lists_what_is_known_and_what_is_here(space, model_dir):
     assert "no weights" in lines["windows"]
     assert str(model_dir) in lines["Weights"]
     assert "active" in models("list").splitlines()[-1]
+
+
+def test_it_lists_spaces_begun_with_other_settings(space, settings):
+    create_space("other", encoder="classical-512", segmenter="sam-vit-b")
+    assert "begun with" not in models("list")
+    settings.STABILITY_SCORE_THRESH = 0.5
+    assert "    other was begun with other settings: STABILITY_SCORE_THRESH was 0.95 and is 0.5." in models("list")
 
 
 def test_it_fetches_verifies_and_finds_the_wrong_ones(model_dir, fetched_from, tmp_path):

@@ -139,3 +139,21 @@ def test_deleting_a_photo_empties_every_space(space, add, index):
     Photo.objects.get().delete()
     assert not PhotoEmbedding.objects.exists()
     assert not SegmentEmbedding.objects.exists()
+
+
+def test_a_space_keeps_its_segmenters_settings(settings):
+    settings.PRED_IOU_THRESH = 0.9
+    settings.OWLV2_PROMPTS = "church"
+    sam = spaces.create_space("classical-sam", encoder="classical-512", segmenter="sam-vit-b")
+    objects = spaces.create_space("classical-objects", encoder="classical-512", segmenter="owlv2+sam-vit-l")
+    plain = spaces.create_space("classical-512")
+    assert sam.spec["segmenting"]["pred_iou_thresh"] == 0.9
+    assert "owlv2_prompts" not in sam.spec["segmenting"]
+    assert objects.spec["segmenting"]["owlv2_prompts"] == ["church"]
+    assert "segmenting" not in plain.spec
+    assert not any(map(spaces.tell_changed_settings, (sam, objects, plain)))
+    settings.PRED_IOU_THRESH = 0.8
+    told = spaces.tell_changed_settings(sam)
+    assert "classical-sam was begun with other settings: PRED_IOU_THRESH was 0.9 and is 0.8." in told
+    assert not spaces.tell_changed_settings(objects)
+    assert not spaces.tell_changed_settings(plain)

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from photos.errors import CollectionError
 from photos.models import EmbeddingSpace
+from photos.models.embedding import SpaceState
 from photos.services import automatic_switch, switching
-from photos.services.spaces import remaining_photos, retire_space, space_statistics
+from photos.services.spaces import remaining_photos, retire_space, space_statistics, tell_changed_settings
 from photos.vision import catalogue, weights
 from photos.vision.commands.fetch import fetch_with_bar
 from photos.vision.errors import VisionError
@@ -78,6 +79,8 @@ class Command(BaseCommand):
                 f"  {space.slug:<28} {space.state:<9} {space.encoder} with {space.segmenter}:"
                 f" {found.photos} photos, {found.segments} segments, {found.remaining} to go{refused}"
             )
+            if space.state != SpaceState.RETIRED and (changed := tell_changed_settings(space)):
+                self.stdout.write(f"    {changed}")
 
     def _fetch(self, options: dict[str, Any]) -> None:
         files = [file for name in options["names"] for file in catalogue.files_of(name)]
