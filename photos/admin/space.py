@@ -25,7 +25,7 @@ from photos.services.spaces import activate_space, retire_space, space_statistic
 
 
 def _outage(space: EmbeddingSpace) -> SafeString | str:
-    """Return what its photos wait for: what this machine lacks, else what a worker lacked; else what differs in them."""
+    """Return what its photos wait for, here or at a worker that tried them; else what differs between them."""
     if space.state == SpaceState.RETIRED:
         return ""
     waiting = space.gaps.filter(permanent=False).values_list("reason", flat=True).first()
