@@ -13,7 +13,7 @@ from typing import Final
 
 from psycopg import sql
 
-from photos import vectors
+from photos import partitions, vectors
 from photos.vectors import Graph
 
 _WHOLE: Final = sql.Placeholder("query")
@@ -66,7 +66,7 @@ def build_count(form: Form) -> sql.SQL:
 
     What is few depends on how many there are in the graphs. The weights are those that staff set last.
     """
-    indexes = [vectors.index_name(vectors.PHOTO_TABLE, form, graph) for graph in form.graphs]
+    indexes = [partitions.index_name(vectors.PHOTO_TABLE, form, graph) for graph in form.graphs]
     names = {"photos": sql.SQL(form.photos), "indexes": sql.Literal(indexes), "space": sql.Literal(form.pk)}
     return _as_text(sql.SQL(_COUNT).format(**names))
 

@@ -17,7 +17,7 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 
-from photos import vectors
+from photos import partitions, vectors
 from photos.errors import CollectionError, SpaceStateError
 from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState
 from photos.models.embedding import SpaceState
@@ -152,15 +152,15 @@ def _mark_described(space: EmbeddingSpace, photo_ids: Iterable[int]) -> None:
 def _indexed_at_the_end(space: EmbeddingSpace, *, memory: str) -> Iterator[None]:
     """Load a space that is empty, or that a killed import left so, without its indexes, and make them after."""
     searched = space.state == SpaceState.ACTIVE
-    bare = not vectors.has_indexes(space)
+    bare = not partitions.has_indexes(space)
     if not bare and (searched or PhotoEmbedding.objects.filter(space=space).exists()):
         yield
         return
-    _change_indexes(space, vectors.drop_indexes, memory)
+    _change_indexes(space, partitions.drop_indexes, memory)
     try:
         yield
     finally:
-        _change_indexes(space, vectors.create_indexes, memory)
+        _change_indexes(space, partitions.create_indexes, memory)
         logger.info("indexed the space %s", space.slug)
 
 

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from photos import vectors
+from photos import partitions
 from photos.errors import NoActiveSpaceError, SpaceIncompleteError, SpaceStateError
 from photos.models import DescriptionGap, EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
 from photos.models.embedding import SpaceState
@@ -108,7 +108,7 @@ def create_space(
             | ({"digests": dict(digests)} if digests else {})
             | ({_SEGMENTING: segmenting} if segmenting else {}),
         )
-        vectors.create_partitions(space)
+        partitions.create_partitions(space)
         if spec.has_text:
             vocabulary.ensure_words()
         transaction.on_commit(lambda: _note_visible(space), robust=True)
@@ -188,7 +188,7 @@ def retire_space(space: EmbeddingSpace) -> None:
         if current.state == SpaceState.ACTIVE:
             raise SpaceStateError(f"{current.slug!r} is the active space; activate another one first")
         EmbeddingSpace.objects.filter(pk=space.pk).update(state=SpaceState.RETIRED, retired_at=timezone.now())
-        vectors.drop_partitions(space)
+        partitions.drop_partitions(space)
     space.refresh_from_db()
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from numpy.typing import NDArray
 from psycopg import sql
 
-from photos import vectors
+from photos import partitions, vectors
 from photos.models import EmbeddingSpace
 from search.candidates import Likeness, Weights, find_candidates
 from search.types import Query
@@ -147,11 +147,11 @@ def _recall(collection: Collection, course: Course, truth: Sequence[NDArray[np.f
 
 
 def index_mib(space: EmbeddingSpace, table: str = vectors.PHOTO_TABLE) -> float:
-    return sum(_relation_mib(vectors.index_name(table, space, graph)) for graph in vectors.GRAPHS)
+    return sum(_relation_mib(partitions.index_name(table, space, graph)) for graph in vectors.GRAPHS)
 
 
 def heap_mib(space: EmbeddingSpace, table: str = vectors.PHOTO_TABLE) -> float:
-    return _relation_mib(vectors.partition_name(table, space))
+    return _relation_mib(partitions.partition_name(table, space))
 
 
 def _relation_mib(name: str) -> float:

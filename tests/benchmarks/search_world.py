@@ -126,14 +126,14 @@ class _Building:
 
 def _load(name: str, folder: Path) -> None:
     """Write everything but the HNSW indexes."""
-    from photos import vectors
+    from photos import partitions
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     building = _Building()
     call_command("flush", verbosity=0, interactive=False)
     space, tags = _make_space(), _make_tags()
-    vectors.drop_indexes(space)
+    partitions.drop_indexes(space)
     with_segments = name not in WHOLES_ONLY
     for chunk in World().photos(SIZES[name], with_segments=with_segments):
         _write_chunk(building, space, tags, chunk, with_segments=with_segments)
@@ -142,15 +142,15 @@ def _load(name: str, folder: Path) -> None:
 
 def _index(folder: Path) -> None:
     """Make the indexes: apart from the loading, so that an interrupted building goes on from here."""
-    from photos import vectors
+    from photos import partitions
     from photos.models import EmbeddingSpace
 
     building = _Building(seconds=json.loads((folder / "loaded.json").read_text()))
     space = EmbeddingSpace.objects.get(slug=SPACE)
-    vectors.drop_indexes(space)
+    partitions.drop_indexes(space)
     with building.timed("indexes"), connection.cursor() as cursor:
         cursor.execute(f"SET maintenance_work_mem = '{_BUILD_MEMORY}'")
-        vectors.create_indexes(space)
+        partitions.create_indexes(space)
         cursor.execute("RESET maintenance_work_mem")
     with building.timed("analyze"), connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE)")
@@ -158,17 +158,17 @@ def _index(folder: Path) -> None:
 
 
 def _make_space() -> EmbeddingSpace:
-    from photos import vectors
+    from photos import partitions
     from photos.models import EmbeddingSpace
     from tests.benchmarks.search_places import DIMENSIONS
 
     for former in EmbeddingSpace.objects.all():
-        vectors.drop_partitions(former)
+        partitions.drop_partitions(former)
         former.delete()
     space = EmbeddingSpace.objects.create(
         slug=SPACE, encoder="clip-vit-b-32-openai", segmenter="windows", dimensions=DIMENSIONS, state="active"
     )
-    vectors.create_partitions(space)
+    partitions.create_partitions(space)
     return space
 
 

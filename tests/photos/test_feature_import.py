@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from psycopg import sql
 
-from photos import vectors
+from photos import partitions, vectors
 from photos.errors import SpaceStateError
 from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState
 from photos.services import feature_import, spaces
@@ -66,7 +66,7 @@ def test_it_works(tmp_path, capsys):
         nearest = vectors.nearest_photos_sql(space, query=sql.Placeholder("query"), limit=1)
         cursor.execute(nearest, {"query": vectors.as_parameter(rows[2])})
         assert [row[0] for row in cursor.fetchall()] == [photos[2].pk]
-    assert vectors.has_indexes(space)
+    assert partitions.has_indexes(space)
 
 
 def test_rows_that_name_no_photo_or_several_are_told(tmp_path, capsys):
@@ -131,10 +131,10 @@ def test_a_killed_import_is_indexed_by_the_next(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         import_features([path], space, progress=stop)
     assert PhotoEmbedding.objects.filter(space=space).count() == 1
-    assert vectors.has_indexes(space)
-    vectors.drop_indexes(space)
+    assert partitions.has_indexes(space)
+    partitions.drop_indexes(space)
     import_features([path], space)
-    assert vectors.has_indexes(space)
+    assert partitions.has_indexes(space)
     assert PhotoEmbedding.objects.filter(space=space).count() == 3
 
 
@@ -142,7 +142,7 @@ def test_an_active_space_keeps_its_indexes(tmp_path, space):
     photos = make_photos(1)
     kept = []
     path = write(tmp_path / "a.hdf5", [photos[0].original_name], rows_of(1))
-    import_features([path], space, progress=lambda _count: kept.append(vectors.has_indexes(space)))
+    import_features([path], space, progress=lambda _count: kept.append(partitions.has_indexes(space)))
     assert kept == [True]
 
 

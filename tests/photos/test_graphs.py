@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
-from photos import jobs, vectors
+from photos import jobs, partitions, vectors
 from photos.models import Photo, PhotoEmbedding, SegmentEmbedding
 from photos.models.photo import in_wrong_graph
 from photos.services import bulk, cleaning, editing, graphs, indexing
@@ -71,8 +71,8 @@ def test_each_graph_has_its_own_photos_alone(space, graph):
     expected = private if graph == "private" else set(ids) - private
     assert {row[0] for row in fetch(of_photos, vector)} == expected
     assert {row[0] for row in fetch(of_segments, vector)} == expected
-    assert vectors.index_name(vectors.PHOTO_TABLE, space, graph) in plan(of_photos, vector)
-    assert vectors.index_name(vectors.SEGMENT_TABLE, space, graph) in plan(of_segments, vector)
+    assert partitions.index_name(vectors.PHOTO_TABLE, space, graph) in plan(of_photos, vector)
+    assert partitions.index_name(vectors.SEGMENT_TABLE, space, graph) in plan(of_segments, vector)
 
 
 def test_a_photo_that_was_withdrawn_stays_in_one_graph_until_it_is_moved(space, photo):
@@ -155,9 +155,9 @@ def test_the_migration_splits_what_there_is(space):
         executor = MigrationExecutor(connection)
         executor.migrate(executor.loader.graph.leaf_nodes())
     assert [graphs_of(pk) for pk in (public, private)] == [{True}, {False}]
-    assert vectors.has_indexes(space)
+    assert partitions.has_indexes(space)
     assert indexes_of(space) == {
-        vectors.index_name(table, space, graph)
+        partitions.index_name(table, space, graph)
         for table in (vectors.PHOTO_TABLE, vectors.SEGMENT_TABLE)
         for graph in vectors.GRAPHS
     }

@@ -10,6 +10,7 @@ from django.db import connection
 from photos import vectors
 from photos.errors import NoActiveSpaceError, SpaceIncompleteError, SpaceStateError
 from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, PhotoState, SegmentEmbedding
+from photos.partitions import partition_name
 from photos.services import spaces
 from photos.vision.errors import UnknownModelError
 
@@ -23,7 +24,7 @@ def partitions() -> set[str]:
 
 
 def names_of(space: EmbeddingSpace) -> set[str]:
-    return {vectors.partition_name(table, space) for table in (vectors.PHOTO_TABLE, vectors.SEGMENT_TABLE)}
+    return {partition_name(table, space) for table in (vectors.PHOTO_TABLE, vectors.SEGMENT_TABLE)}
 
 
 def test_it_works():

@@ -9,7 +9,7 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from psycopg import sql
 
-from photos import vectors
+from photos import partitions, vectors
 from photos.models import EmbeddingSpace, Photo, PhotoEmbedding, SegmentEmbedding
 from photos.services import spaces
 
@@ -170,20 +170,20 @@ def test_vectors_come_back_in_binary(space):
 
 
 def test_indexes_made_after_loading_serve_as_those_made_before(space):
-    vectors.drop_indexes(space)
+    partitions.drop_indexes(space)
     _, wholes = fill(space, 200, segments=2)
     statement = vectors.nearest_photos_sql(space, query=QUERY, limit=5)
     assert "hnsw" not in plan(statement, wholes[0])
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # check the keys now: no index is made while checks wait
-    vectors.create_indexes(space)
-    assert f"{vectors.partition_name(vectors.PHOTO_TABLE, space)}_hnsw" in plan(statement, wholes[0])
+    partitions.create_indexes(space)
+    assert f"{partitions.partition_name(vectors.PHOTO_TABLE, space)}_hnsw" in plan(statement, wholes[0])
     assert "_hnsw" in plan(vectors.nearest_segments_sql(space, query=QUERY, limit=5), wholes[0])
 
 
 def test_vectors_are_stored_beside_their_keys(space):
     """Not TOASTed: re-ranking reads thousands of them."""
-    names = [vectors.partition_name(table, space) for table in (vectors.PHOTO_TABLE, vectors.SEGMENT_TABLE)]
+    names = [partitions.partition_name(table, space) for table in (vectors.PHOTO_TABLE, vectors.SEGMENT_TABLE)]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT attstorage FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from photos import vectors
+from photos import partitions, vectors
 from photos.models import EmbeddingSpace, Photo, PhotoTag, Tag
 from photos.models.embedding import SpaceState
 from search.types import Query, QuerySegment
@@ -23,7 +23,7 @@ def make_space(slug: str = "made-up", *, state: str = SpaceState.ACTIVE) -> Embe
     space = EmbeddingSpace.objects.create(
         slug=slug, encoder="made-up", segmenter="windows", dimensions=DIMENSIONS, state=state
     )
-    vectors.create_partitions(space)
+    partitions.create_partitions(space)
     return space
 
 
