@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from photos.vision import weights
 from photos.vision.bulk.backbones import load_text_backbone, model_files
 from photos.vision.bulk.jobs import Engine, Job, Tally, run_jobs
 from photos.vision.bulk.local_engine import LocalEngine, TextEngine
@@ -17,6 +16,7 @@ from photos.vision.bulk.planning import FORMATS
 from photos.vision.bulk.recipe import FRAMEWORKS, MULTI_SCALE, Recipe
 from photos.vision.bulk.resizing import TRANSFORMS, Resizing
 from photos.vision.bulk.shards import errors_path
+from photos.vision.commands.fetch import fetch_with_bar
 from photos.vision.errors import VisionError
 from photos.vision.progress import progress_bar
 
@@ -110,13 +110,7 @@ def run_features(options: argparse.Namespace, recipe: Recipe, jobs: Sequence[Job
 def fetch_missing(recipe: Recipe) -> None:
     """Download a recipe's weights, with a bar; raises `WeightsMissingError` without a network."""
     for file in model_files(recipe):
-        with progress_bar(desc=file.name, unit="B", unit_scale=True) as bar:
-
-            def advance(done: int, total: int, bar: Any = bar) -> None:
-                bar.total = total or None
-                bar.update(done - bar.n)
-
-            weights.fetch(file, progress=advance)
+        fetch_with_bar(file)
 
 
 def engine_of(options: argparse.Namespace, recipe: Recipe, *, texts: bool = False) -> Engine:

@@ -6,9 +6,8 @@ import argparse
 import sys
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from photos.vision import catalogue, weights
+from photos.vision.progress import progress_bar
 from photos.vision.types import WeightFile
 
 HELP: Final = "download the weights of models; a broken download is taken up again"
@@ -30,7 +29,7 @@ def fetch_with_bar(file: WeightFile, *, quiet: bool = False) -> None:
     """Fetch a file unless it is here; raises as `weights.fetch` does."""
     if weights.is_present(file):
         return
-    with tqdm(desc=file.name, total=file.size or None, unit="B", unit_scale=True, disable=quiet) as bar:
+    with progress_bar(desc=file.name, total=file.size or None, unit="B", unit_scale=True, disable=quiet) as bar:
 
         def advance(done: int, total: int, bar: Any = bar) -> None:
             bar.total = total or None
