@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop is not ours to await
 
+EXPECT_TIMEOUT_MS = 20_000  # a page may be slow on a busy machine; only a test that fails waits so long
+
 PLACE = (41.0123, -40.0077)
 ELSEWHERE = (41.03, -39.97)
 
@@ -32,8 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    from playwright.sync_api import expect
+
     from tests.browser.chromium import launched
 
+    expect.set_options(timeout=EXPECT_TIMEOUT_MS)
     with launched() as browser:
         yield browser
 
