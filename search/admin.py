@@ -88,11 +88,11 @@ class SearchRequestAdmin(ReadOnly, RequestModelAdmin):
 
 @admin.register(Calibration)
 class CalibrationAdmin(ReadOnly, CalibrationModelAdmin):
-    list_display = ["kind", "space", "n", "fitted_at"]
+    list_display = ["kind", "space", "n", "fitted_at", "set_by"]
     list_filter = ["kind", "space"]
-    list_select_related = ["space"]
-    fields = ("space", "kind", "n", "fitted_at", "shown_parameters")
-    readonly_fields = ("shown_parameters",)
+    list_select_related = ["space", "set_by"]
+    fields = ("space", "kind", "n", "fitted_at", "set_by", "shown_parameters")
+    readonly_fields = ("set_by", "shown_parameters")
 
     @admin.display(description=_("parameters"))
     def shown_parameters(self, calibration: Calibration) -> SafeString:

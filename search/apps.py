@@ -12,7 +12,7 @@ class SearchConfig(AppConfig):
     def ready(self) -> None:
         from photos.services.indexing import register_follow_up, register_reconciler
         from search import weighing
-        from search.evaluation.accuracy import requeue
+        from search.evaluation.background import requeue
         from search.requests import requeue_lost
 
         register_reconciler("requests", requeue_lost)

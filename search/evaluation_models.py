@@ -28,7 +28,8 @@ class ReportPurpose(models.TextChoices):
 class EvaluationReport(models.Model):
     """One run of asking photos with known places where they were taken, themselves left out.
 
-    `settings` says what it ran with, `results` what all trials amount to: numbers only, of no single photo.
+    `settings` says what it ran with, `results` what all trials amount to: numbers only, of no single photo. `fit` is
+    what a calibration learned of them, until somebody decides on it.
     """
 
     space = models.ForeignKey("photos.EmbeddingSpace", on_delete=models.CASCADE, related_name="evaluation_reports")
@@ -38,6 +39,7 @@ class EvaluationReport(models.Model):
     settings = models.JSONField(_("settings"), default=dict)
     code_version = models.CharField(_("code version"), max_length=60, blank=True, default="")
     results = models.JSONField(_("results"), null=True, blank=True)
+    fit = models.JSONField(_("fit"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True, default="")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

@@ -142,14 +142,20 @@ def geometric_median(
 
 def _best_point(points: NDArray[np.float64], shares: Degrees) -> int:
     """Return the index with the least cost; ties by the point itself, not by its place in the list."""
-    costs = np.array([shares @ _angles(point, points) for point in points])
+    costs = _angles(points[:, None], points) @ shares
     close = np.flatnonzero(costs <= costs.min() + 1e-15)
     return int(min(close, key=lambda index: tuple(points[index])))
 
 
 def _angles(point: NDArray[np.float64], points: NDArray[np.float64]) -> Degrees:
-    """Return (N,) angles in radians, exact for tiny and for nearly opposite ones."""
-    return np.asarray(np.arctan2(np.linalg.norm(np.cross(point, points), axis=-1), points @ point))
+    """Return the angles in radians between (..., 3) unit vectors, exact for tiny and for nearly opposite ones.
+
+    Twice the arc tangent of the difference's length over the sum's (Kahan): in thousands of medians a cross product
+    takes most of the time.
+    """
+    apart, along = points - point, points + point
+    lengths = (np.einsum("...i,...i->...", one, one) for one in (apart, along))
+    return np.asarray(2.0 * np.arctan2(*map(np.sqrt, lengths)))
 
 
 def _descend(start: NDArray[np.float64], points: NDArray[np.float64], shares: Degrees) -> NDArray[np.float64]:

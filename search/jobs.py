@@ -6,7 +6,7 @@ from typing import Final
 
 from photos.models import EmbeddingSpace
 from search import requests, weighing
-from search.evaluation import accuracy
+from search.evaluation import background
 
 WEIGH_S: Final = 60.0
 """Then other jobs get their turn; the reconciler has the rest done."""
@@ -24,5 +24,5 @@ def weigh_segments(space_id: int) -> bool:
 
 
 def run_evaluation(report_id: int) -> bool:
-    """Go on with measuring the collection by itself, for a while."""
-    return accuracy.run_slice(report_id)
+    """Go on with measuring the collection by itself, or with a calibration, for a while."""
+    return background.run_slice(report_id)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -211,9 +212,7 @@ def _is_confirmed(place: _Place) -> bool:
 
 def _estimate(place: _Place, probability: float, prior: PlacePrior) -> tuple[LocationEstimate, Basis]:
     core = _core(place.votes)
-    latitude, longitude = geometric_median(
-        [vote.latitude for vote in core], [vote.longitude for vote in core], _weights(core)
-    )
+    latitude, longitude = _middle(tuple(core))
     basis = _basis(place.votes, core, (latitude, longitude), prior)
     estimate = LocationEstimate(
         latitude=latitude,
@@ -223,6 +222,12 @@ def _estimate(place: _Place, probability: float, prior: PlacePrior) -> tuple[Loc
         support=max(1, sum(p_same >= LEAST_P_SAME_OF_SUPPORT for p_same in _strongest_by_observation(core).values())),
     )
     return estimate, basis
+
+
+@lru_cache(maxsize=64)
+def _middle(votes: tuple[Vote, ...]) -> tuple[float, float]:
+    """Return the point that the votes agree on; kept, since a calibration asks for each with several priors."""
+    return geometric_median([vote.latitude for vote in votes], [vote.longitude for vote in votes], _weights(votes))
 
 
 def _core(votes: Sequence[Vote]) -> list[Vote]:

@@ -118,13 +118,16 @@ class CalibrationKind(models.TextChoices):
 
 
 class Calibration(models.Model):
-    """Parameters fitted on this collection for one space; the newest of a kind counts."""
+    """Parameters fitted on this collection for one space; the newest of a kind counts, the others are its history."""
 
     space = models.ForeignKey("photos.EmbeddingSpace", on_delete=models.CASCADE, related_name="calibrations")
     kind = models.CharField(max_length=20, choices=CalibrationKind)
     parameters = models.JSONField()
     n = models.PositiveIntegerField(help_text=_("placed photos it was fitted on"))
     fitted_at = models.DateTimeField(auto_now_add=True)
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         verbose_name = _("calibration")

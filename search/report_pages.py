@@ -16,9 +16,10 @@ from photos.models import EmbeddingSpace
 from photos.querysets import is_curator
 from photos.services.spaces import active_space
 from photos.services.switching import find_space
+from search.calibration_pages import calibration_context
 from search.charts import circle_chart, error_chart, risk_chart
-from search.evaluation import accuracy
-from search.evaluation.localisation_run import NothingToMeasureError
+from search.evaluation import accuracy, background
+from search.evaluation.localisation_run import NothingToMeasureError, stop_report
 from search.models import EvaluationReport
 from search.telling_accuracy import error_labels, metres, summarize, tell_rows
 
@@ -36,10 +37,12 @@ def accuracy_page(request: HttpRequest) -> HttpResponse:
         "section": "accuracy",
         "spaces": spaces,
         "curates": curates,
-        "progress": accuracy.running_progress() if curates else None,
+        "progress": background.running_progress() if curates else None,
     }
     if reports:
         context |= _report_context(request, reports)
+    if curates and (space := reports[0].space if reports else active_space()):
+        context["calibration"] = calibration_context(space)
     return render(request, "accuracy/page.html", context)
 
 
@@ -48,7 +51,7 @@ def accuracy_progress(request: HttpRequest) -> HttpResponse:
     """Show how far a run has come; the page loads itself anew when it is done."""
     if not is_curator(request.user):
         return HttpResponseForbidden()
-    progress = accuracy.running_progress()
+    progress = background.running_progress()
     response = render(request, "accuracy/progress.html", {"progress": progress})
     if progress is None:
         response["HX-Refresh"] = "true"
@@ -65,9 +68,20 @@ def accuracy_measure(request: HttpRequest) -> HttpResponse:
         space = find_space(slug) if slug else active_space()
         if space is None:
             raise Http404
-        accuracy.request_report(space)
+        background.request_report(space)
     except (NothingToMeasureError, CollectionError) as exc:
         messages.error(request, str(exc))
+    return redirect("accuracy")
+
+
+@require_POST
+def accuracy_stop(request: HttpRequest) -> HttpResponse:
+    """Give up what is being measured: for curators."""
+    if not is_curator(request.user):
+        return HttpResponseForbidden()
+    number = request.POST.get("report", "")
+    if number.isdecimal() and len(number) < 19 and stop_report(int(number)):
+        messages.success(request, _("Stopped; nothing of it was kept."))
     return redirect("accuracy")
 
 

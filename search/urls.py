@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from search import answer_pages, contribution_pages, pages, report_pages
+from search import answer_pages, calibration_pages, contribution_pages, pages, report_pages
 
 urlpatterns: list[URLPattern] = [
     path("", pages.locate, name="locate"),
@@ -21,6 +21,10 @@ urlpatterns: list[URLPattern] = [
     path("accuracy/", report_pages.accuracy_page, name="accuracy"),
     path("accuracy/measure/", report_pages.accuracy_measure, name="accuracy-measure"),
     path("accuracy/progress/", report_pages.accuracy_progress, name="accuracy-progress"),
+    path("accuracy/stop/", report_pages.accuracy_stop, name="accuracy-stop"),
+    path("accuracy/calibration/", calibration_pages.calibration_start, name="calibration-start"),
+    path("accuracy/calibration/decide/", calibration_pages.calibration_decide, name="calibration-decide"),
+    path("accuracy/calibration/take-back/", calibration_pages.calibration_take_back, name="calibration-take-back"),
     path("accuracy/report.json", report_pages.accuracy_json, name="accuracy-json"),
     path("photos/<uuid:identity>/similar/", pages.photo_similar, name="photo-similar"),
 ]

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
-from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from photos import queues
 from photos.models import EmbeddingSpace, LocationVisibility, Photo, PhotoTag, Visibility
 from photos.querysets import Viewer, is_curator
-from search.evaluation.localisation_run import (
-    MeasuredElsewhereError,
-    continue_report,
-    count_trials,
-    start_report,
-    unfinished_report,
-)
 from search.evaluation_models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
-
-JOB: Final = "search.jobs.run_evaluation"
-PREFIX: Final = "evaluate"
-SLICE_S: Final = 60.0
-"""Then other jobs get their turn; the next slice goes on."""
 
 MOST_MAPPED: Final = 500
 MOST_READ: Final = 2000
@@ -34,19 +18,6 @@ MOST_READ: Final = 2000
 
 LEAST_GROUP: Final = 5
 """A group of fewer photos, private ones among them, would tell of single ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a running report has come."""
-
-    report: EvaluationReport
-    done: int
-    total: int
-
-    @property
-    def percent(self) -> int:
-        return round(100 * self.done / self.total) if self.total else 100
 
 
 # --- finding one ----------------------------------------------------------------------------------------
@@ -63,54 +34,6 @@ def measured_spaces() -> list[EmbeddingSpace]:
     measured = EvaluationReport.objects.filter(purpose=ReportPurpose.ACCURACY, state=ReportState.DONE)
     spaces = EmbeddingSpace.objects.filter(pk__in=measured.values("space"))
     return sorted(spaces, key=lambda space: (space.state != "active", space.slug))
-
-
-def running_progress() -> Progress | None:
-    """Return how far the accuracy report that is running has come; None where none is."""
-    running = EvaluationReport.objects.filter(purpose=ReportPurpose.ACCURACY, state=ReportState.RUNNING)
-    report = running.select_related("space").order_by("-id").first()
-    return None if report is None else Progress(report, *count_trials(report))
-
-
-# --- having one made ------------------------------------------------------------------------------------
-
-
-def request_report(space: EmbeddingSpace) -> EvaluationReport:
-    """Have a space measured by the workers, unless that is under way; raises as `start_report` does."""
-    with transaction.atomic():
-        EmbeddingSpace.objects.select_for_update(no_key=True).get(pk=space.pk)
-        known = unfinished_report(space, purpose=ReportPurpose.ACCURACY, audience=Audience.CURATORS)
-        report = known or start_report(space)
-        transaction.on_commit(partial(_ring, report.pk), robust=True)
-    return report
-
-
-def run_slice(report_id: int) -> bool:
-    """Go on with a report for a while, and ring for the rest; returns whether it is done."""
-    report = EvaluationReport.objects.filter(pk=report_id, state=ReportState.RUNNING).first()
-    if report is None:
-        return False
-    try:
-        done = continue_report(report, limit_s=SLICE_S)
-    except MeasuredElsewhereError:
-        return False  # to ring at once would be to ask again and again; the reconciler asks later
-    if not done:
-        _ring(report_id)
-    return done
-
-
-def requeue() -> int:
-    """Ring for the accuracy reports that are under way and not in the queue."""
-    waiting = queues.waiting_ids("index", prefix=PREFIX)
-    running = EvaluationReport.objects.filter(purpose=ReportPurpose.ACCURACY, state=ReportState.RUNNING)
-    if waiting is None:
-        return 0
-    ids = [pk for pk in running.values_list("pk", flat=True) if pk not in waiting]
-    return queues.ring("index", JOB, ids, prefix=PREFIX)
-
-
-def _ring(report_id: int) -> None:
-    queues.ring("index", JOB, [report_id], prefix=PREFIX)
 
 
 # --- telling it -----------------------------------------------------------------------------------------

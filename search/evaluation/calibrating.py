@@ -1,4 +1,4 @@
-"""Fitting a space's prior to the collection, and keeping it.
+"""Fitting a space's prior to the collection, proposing it, keeping it, taking it back.
 
 Only photos that everyone may see, at places that everyone may know, shape a calibration: what it stores are a few
 numbers over all of them, and none of these can tell of a private photo or a hidden place.
@@ -6,131 +6,140 @@ numbers over all of them, and none of these can tell of a private photo or a hid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
+from django.contrib.auth.models import User
 from django.db import transaction
-from numpy.typing import NDArray
+from django.db.models import Q, QuerySet
 
-from photos import vectors
-from photos.models import EmbeddingSpace, Photo, PhotoState, PhotoTag, TagSource
-from photos.services import vocabulary
-from photos.vision.tags import Vocabulary, score_tags
-from search.calibration import read_prior
-from search.evaluation.fitting import Fit, fit_prior
+from photos.models import EmbeddingSpace
+from search.calibration import SHIPPED_PRIOR, read_prior
+from search.errors import SearchError
+from search.evaluation.fitting import fit_prior
 from search.evaluation.localisation_measures import measure
-from search.evaluation.localisation_run import read_trials
-from search.evaluation_models import EvaluationReport
+from search.evaluation.localisation_run import DEFAULT_LIMIT, finish_report, read_trials, tell_prior
+from search.evaluation_models import EvaluationReport, ReportPurpose, ReportState
 from search.models import Calibration, CalibrationKind
 
-CUTS: Final = tuple(round(cut, 3) for cut in np.arange(0.05, 0.61, 0.025).tolist())
-LEAST_TAGGED: Final = 30
-"""Photos with tags of the vocabulary given by hand that a cut can be learned from."""
+PLACE_KINDS: Final = (CalibrationKind.SAME_PLACE, CalibrationKind.RADIUS)
+TRIALS_LIMIT: Final = 2 * DEFAULT_LIMIT
+"""Photos that a calibration asks for at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Calibrated:
-    """A fit with its measures before and after."""
-
-    fit: Fit
-    before: dict[str, Any]
-    after: dict[str, Any]
+class NothingProposedError(SearchError):
+    """There is nothing to keep, or nothing to take back."""
 
 
-@dataclass(frozen=True, slots=True)
-class TagCut:
-    """The least score that is a tag: of `photos` with tags by hand, the one of the best F1, before and after."""
+def finish(report: EvaluationReport) -> None:
+    """Finish a run of trials with what it teaches as `fit`, for somebody to decide on, or why it teaches nothing.
 
-    cut: float
-    photos: int
-    f1: float
-    former_cut: float
-    former_f1: float
-
-
-def calibrate(report: EvaluationReport) -> Calibrated:
-    """Fit a prior to a finished run of trials; raises `ValueError` where they are too few. Nothing is kept yet."""
+    JSON values: `before` and `after` with their `prior` and the `figures` of the trials by it, and the counts that the
+    fit rests on. No search uses it before `keep`.
+    """
     trials = read_trials(report)
-    fit = fit_prior(trials)
-    return Calibrated(
-        fit=fit,
-        before=measure(trials, read_prior(report.space.slug)),
-        after=measure(trials, fit.prior),
-    )
+    try:
+        fit, former = fit_prior(trials), read_prior(report.space.slug)
+    except ValueError as exc:  # photos went, or were moved, while they were asked for
+        report.error = str(exc)
+    else:
+        report.fit = {
+            "before": {"prior": tell_prior(former), "figures": _figures(measure(trials, former))},
+            "after": {"prior": tell_prior(fit.prior), "figures": _figures(measure(trials, fit.prior))},
+            "trials": fit.trials,
+            "same": fit.same,
+            "other": fit.other,
+            "answers": dict(fit.by_level),
+        }
+    report.save(update_fields=["fit", "error"])
+    finish_report(report)
+
+
+def newest_proposal(space: EmbeddingSpace) -> EvaluationReport | None:
+    """Return the space's newest calibration that waits for somebody to decide on it, or that came to nothing."""
+    done = EvaluationReport.objects.filter(space=space, purpose=ReportPurpose.CALIBRATION, state=ReportState.DONE)
+    return done.filter(Q(fit__isnull=False) | ~Q(error="")).order_by("-id").first()
+
+
+def drop_proposals(space: EmbeddingSpace) -> None:
+    """Have nothing to decide on any more."""
+    EvaluationReport.objects.filter(space=space, purpose=ReportPurpose.CALIBRATION).update(fit=None, error="")
 
 
 @transaction.atomic
-def keep(space: EmbeddingSpace, found: Calibrated) -> None:
-    """Let searches use what was fitted."""
-    prior, n = found.fit.prior, found.fit.trials
-    intercept, by_fundamental, by_homography = prior.same_place
+def keep(report: EvaluationReport, *, by: User | None = None) -> None:
+    """Let searches use what a report proposes; raises `NothingProposedError` where it was decided on already."""
+    locked = EvaluationReport.objects.select_for_update(of=("self",)).filter(pk=report.pk, fit__isnull=False).first()
+    if locked is None or locked.fit is None:
+        raise NothingProposedError("this calibration was decided on already")
+    prior, n = locked.fit["after"]["prior"], locked.fit["trials"]
+    intercept, by_fundamental, by_homography = prior["same_place"]
     same_place = {
         "intercept": intercept,
         "fundamental": by_fundamental,
         "homography": by_homography,
-        "threshold": prior.threshold,
-        "independence": prior.independence,
-        "same": found.fit.same,
-        "other": found.fit.other,
+        **{name: prior[name] for name in ("threshold", "independence")},
+        **{name: locked.fit[name] for name in ("same", "other")},
     }
-    radius = {"radii_m": dict(prior.radii_m), "scatter_share": prior.scatter_share, "answers": dict(found.fit.by_level)}
-    Calibration.objects.create(space=space, kind=CalibrationKind.SAME_PLACE, parameters=same_place, n=n)
-    Calibration.objects.create(space=space, kind=CalibrationKind.RADIUS, parameters=radius, n=n)
-
-
-# --- tags -----------------------------------------------------------------------------------------------
+    radius = {**{name: prior[name] for name in ("radii_m", "scatter_share")}, "answers": locked.fit["answers"]}
+    _set(report.space, CalibrationKind.SAME_PLACE, same_place, n=n, by=by)
+    _set(report.space, CalibrationKind.RADIUS, radius, n=n, by=by)
+    drop_proposals(report.space)
 
 
 @transaction.atomic
-def keep_tag_cut(space: EmbeddingSpace, found: TagCut) -> None:
-    """Let photos be tagged by the cut that was fitted, all of them anew."""
-    parameters = {"cut": found.cut, "f1": found.f1}
-    Calibration.objects.create(space=space, kind=CalibrationKind.TAG_CUT, parameters=parameters, n=found.photos)
-    vocabulary.set_tag_cut(space, found.cut)
+def take_back(space: EmbeddingSpace, *, by: User | None = None) -> None:
+    """Let searches use what they used before the newest calibration of places; once more brings that back.
+
+    Raises `NothingProposedError` where there was none.
+    """
+    EmbeddingSpace.objects.select_for_update(no_key=True).get(pk=space.pk)
+    for kind in PLACE_KINDS:
+        newest, former = ([*_history(space, kind)[:2], None, None])[:2]
+        if newest is None:
+            raise NothingProposedError(
+                f"no calibration of {space.slug!r} can be taken back: it uses the shipped values"
+            )
+        parameters = _shipped(kind) if former is None else former.parameters
+        _set(space, kind, parameters, n=0 if former is None else former.n, by=by)
 
 
-def fit_tag_cut(space: EmbeddingSpace) -> TagCut | None:
-    """Return the cut that gives back best the tags that people gave; None with too few of them, or without words."""
-    given = _given_tags()
-    if len(given) < LEAST_TAGGED:
-        return None
-    words = vocabulary.load_vocabulary(space)
-    if words is None:
-        return None
-    scores, wanted = _scores(space, words, given)
-    if len(scores) < LEAST_TAGGED:
-        return None
-    former = vocabulary.tag_cut(space)
-    best = max(CUTS, key=lambda cut: (f1_at(scores, wanted, cut), -abs(cut - former)))
-    return TagCut(best, len(scores), f1_at(scores, wanted, best), former, f1_at(scores, wanted, former))
+def in_force(space: EmbeddingSpace) -> Calibration | None:
+    """Return the calibration of places that searches use, None where the shipped values are in use."""
+    newest = _history(space, CalibrationKind.SAME_PLACE).select_related("set_by").first()
+    return newest if newest is not None and newest.n else None
 
 
-def f1_at(scores: NDArray[np.float32], wanted: NDArray[np.bool_], cut: float) -> float:
-    """Return the F1 in 0..1 of the (N, T) scores at least `cut` against what is `wanted`."""
-    chosen = scores >= cut
-    right = float((chosen & wanted).sum())
-    total = float(chosen.sum() + wanted.sum())
-    return round(2 * right / total, 4) if total else 0.0
+def former_calibration(space: EmbeddingSpace) -> Calibration | None:
+    """Return the calibration that `take_back` would bring back, None for the shipped values."""
+    former = list(_history(space, CalibrationKind.SAME_PLACE)[1:2])
+    return former[0] if former and former[0].n else None
 
 
-def _given_tags() -> dict[int, set[str]]:
-    public = Photo.objects.all().visible_to(None).filter(state=PhotoState.READY)
-    given = PhotoTag.objects.filter(source=TagSource.MANUAL, tag__in_vocabulary=True, photo__in=public.order_by())
-    tags: dict[int, set[str]] = {}
-    for photo_id, slug in given.values_list("photo_id", "tag__slug"):
-        tags.setdefault(photo_id, set()).add(slug)
-    return tags
+def has_history(space: EmbeddingSpace) -> bool:
+    """Whether there is anything to take back."""
+    return _history(space, CalibrationKind.SAME_PLACE).exists()
 
 
-def _scores(
-    space: EmbeddingSpace, words: Vocabulary, given: dict[int, set[str]]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return (N, T) scores of the tagged photos, the best of the whole and its segments, and what was given them."""
-    whole, parts = vectors.read_vectors(space, given)
-    scores, wanted = [], []
-    for photo_id in sorted(whole):
-        rows = np.stack([whole[photo_id], *parts.get(photo_id, {}).values()])
-        scores.append(score_tags(rows, words).max(axis=0))
-        wanted.append([slug in given[photo_id] for slug in words.slugs])
-    return np.array(scores, np.float32), np.array(wanted, np.bool_)
+def _history(space: EmbeddingSpace, kind: str) -> QuerySet[Calibration]:
+    return Calibration.objects.filter(space=space, kind=kind).order_by("-fitted_at", "-id")
+
+
+def _shipped(kind: str) -> dict[str, Any]:
+    told = tell_prior(SHIPPED_PRIOR)
+    if kind == CalibrationKind.RADIUS:
+        return {name: told[name] for name in ("radii_m", "scatter_share")}
+    weights = dict(zip(("intercept", "fundamental", "homography"), told["same_place"], strict=True))
+    return {**weights, **{name: told[name] for name in ("threshold", "independence")}}
+
+
+def _set(space: EmbeddingSpace, kind: str, parameters: dict[str, Any], *, n: int, by: User | None) -> None:
+    Calibration.objects.create(space=space, kind=kind, parameters=parameters, n=n, set_by=by)
+
+
+def _figures(measures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "answered": measures["answers"]["share"],
+        "near": measures["answers"]["precision"]["100"],
+        "held": measures["coverage"]["observed"],
+        "refused": measures["refusals"]["refused"],
+    }

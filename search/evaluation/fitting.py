@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -127,14 +127,21 @@ def _loss_of(
 # --- who was not seen -----------------------------------------------------------------------------------
 
 
-def _cross_conclude(trials: Sequence[Trial], start: PlacePrior) -> list[Outcome]:
-    """Conclude each trial with weights that were fitted on the photos of the other folds."""
-    outcomes = []
+def _fold_priors(trials: Sequence[Trial], start: PlacePrior) -> Iterator[PlacePrior]:
+    """Yield, for each fold, the weights that the photos of the other folds teach."""
     for fold in range(FOLDS):
         seen = [trial for trial in trials if trial.photo_id % FOLDS != fold and not trial.is_absent]
-        prior = replace(fit_same_place(seen, start=start), threshold=0.0)
-        outcomes += [conclude_trial(trial, prior) for trial in trials if trial.photo_id % FOLDS == fold]
-    return outcomes
+        yield replace(fit_same_place(seen, start=start), threshold=0.0)
+
+
+def _cross_conclude(trials: Sequence[Trial], start: PlacePrior) -> list[Outcome]:
+    """Conclude each trial with weights that were fitted on the photos of the other folds."""
+    return [
+        conclude_trial(trial, prior)
+        for fold, prior in enumerate(_fold_priors(trials, start))
+        for trial in trials
+        if trial.photo_id % FOLDS == fold
+    ]
 
 
 def _would_answer(outcome: Outcome, threshold: float) -> bool:
@@ -150,17 +157,19 @@ def fit_independence(trials: Sequence[Trial], start: PlacePrior) -> float:
     Where another place looks like the one asked for, all of its photos match: as independent witnesses they would
     make it certain.
     """
-    return min(INDEPENDENCES, key=lambda one: _log_loss(_cross_conclude(trials, replace(start, independence=one))))
+    totals = dict.fromkeys(INDEPENDENCES, 0.0)
+    for fold, prior in enumerate(_fold_priors(trials, start)):
+        for trial in (one for one in trials if one.photo_id % FOLDS == fold):  # the same votes, one after the other
+            for one in INDEPENDENCES:
+                totals[one] += _log_loss(conclude_trial(trial, replace(prior, independence=one)))
+    return min(INDEPENDENCES, key=lambda one: totals[one])
 
 
-def _log_loss(outcomes: Sequence[Outcome]) -> float:
-    """Return the mean of -ln of the probability given to what was so: the likeliest place right, or not."""
-    losses = []
-    for one in outcomes:
-        is_right = not one.trial.is_absent and not _is_wrong(one)
-        chance = one.probability if is_right else 1.0 - one.probability
-        losses.append(-math.log(max(chance, 1e-6)))
-    return sum(losses) / max(len(losses), 1)
+def _log_loss(outcome: Outcome) -> float:
+    """Return -ln of the probability given to what was so: the likeliest place right, or not."""
+    is_right = not outcome.trial.is_absent and not _is_wrong(outcome)
+    chance = outcome.probability if is_right else 1.0 - outcome.probability
+    return -math.log(max(chance, 1e-6))
 
 
 # --- when to answer -------------------------------------------------------------------------------------

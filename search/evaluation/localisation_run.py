@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from photos.models import EmbeddingSpace, Photo, PhotoTag
-from photos.querysets import Viewer
+from photos.models import EmbeddingSpace
 from photos.services.spaces import require_searchable
-from search.answers import PlacedMatch, place_matches, visible_photos
 from search.calibration import PlacePrior, read_prior
 from search.candidates import weights_for
 from search.errors import SearchError
-from search.evaluation.held_out import Fellows, Gallery, load_fellows, load_gallery, measurable_photos, viewer_of
+from search.evaluation.held_out import Gallery, load_gallery, measurable_photos
 from search.evaluation.localisation import (
-    Sighting,
     Trial,
     conclude_trial,
     from_record,
@@ -30,10 +27,9 @@ from search.evaluation.localisation import (
     to_record,
 )
 from search.evaluation.localisation_measures import measure
+from search.evaluation.trial_run import TrialRunner
 from search.evaluation_models import Audience, EvaluationReport, EvaluationTrial, ReportPurpose, ReportState
-from search.questions import query_of_photo
-from search.services import VERIFIED, find_matches
-from search.types import Filters, Query
+from search.services import VERIFIED
 
 ABSENT_M: Final = 200.0
 """A place counts as left out when no photo from so near is in the collection."""
@@ -41,13 +37,11 @@ ABSENT_M: Final = 200.0
 LEAST_REMAINING: Final = 20
 """With fewer placed photos elsewhere, refusing proves nothing."""
 
-VERIFY_LIMIT_S: Final = 60.0
-"""What is measured must not hang on how busy the machine was."""
-
 DEFAULT_LIMIT: Final = 500
 KEPT_REPORTS: Final = 20
 _PORTION: Final = 16
 _LOCK: Final = 0x6576616C
+_STOPPED: Final = "somebody stopped the measurement; nothing of it was kept"
 
 
 class NothingToMeasureError(SearchError):
@@ -58,6 +52,10 @@ class MeasuredElsewhereError(SearchError):
     """Another process is at this measurement."""
 
     permanent = False
+
+
+class MeasurementStoppedError(SearchError):
+    """Somebody stopped the measurement meanwhile."""
 
 
 @transaction.atomic
@@ -105,24 +103,30 @@ def unfinished_report(space: EmbeddingSpace, *, purpose: str, audience: str) -> 
 
 
 def continue_report(
-    report: EvaluationReport, *, limit_s: float | None = None, progress: Callable[[int], object] | None = None
+    report: EvaluationReport,
+    *,
+    limit_s: float | None = None,
+    progress: Callable[[int], object] | None = None,
+    finish: Callable[[EvaluationReport], object] | None = None,
 ) -> bool:
     """Run the trials that wait, for at most `limit_s` seconds; returns whether the report is done.
 
-    One process at a time: another's call raises `MeasuredElsewhereError` at once. `progress` gets 1 for each trial.
+    `finish`, by default `finish_report`, has the last word when all are.
+
+    One process at a time: another's call raises `MeasuredElsewhereError` at once; `MeasurementStoppedError` says that
+    the report is gone. `progress` gets 1 for each trial.
     """
     with _alone(report):
         deadline = None if limit_s is None else time.monotonic() + limit_s
-        runner = _Runner.of(report)
+        runner = TrialRunner.of(report)
         while waiting := list(_waiting(report)[:_PORTION]):
             for row in waiting:
-                row.record = to_record(runner.run(row.photo, is_absent=row.is_absent))
-                row.save(update_fields=["record"])
+                _keep_record(row, to_record(runner.run(row.photo, is_absent=row.is_absent)))
                 if progress is not None:
                     progress(1)
                 if deadline is not None and time.monotonic() > deadline:
                     return False
-        finish_report(report)
+        (finish or finish_report)(report)
     return True
 
 
@@ -133,8 +137,23 @@ def finish_report(report: EvaluationReport) -> None:
     report.results = measure(read_trials(report), prior)
     report.settings = {**report.settings, "prior": tell_prior(prior)}
     report.state, report.finished_at = ReportState.DONE, timezone.now()
+    if not EvaluationReport.objects.filter(pk=report.pk).exists():
+        raise MeasurementStoppedError(_STOPPED)
     report.save(update_fields=["results", "settings", "state", "finished_at"])
     prune_reports(report)
+
+
+def stop_report(report_id: int) -> bool:
+    """Give a running report up: what it found so far is gone, and so is it; returns whether one was running."""
+    found, _ = EvaluationReport.objects.filter(pk=report_id, state=ReportState.RUNNING).delete()
+    return found > 0
+
+
+def _keep_record(row: EvaluationTrial, record: dict[str, Any]) -> None:
+    """Keep a trial's record, unless its photo is gone meanwhile."""
+    kept = EvaluationTrial.objects.filter(pk=row.pk).update(record=record)
+    if not kept and not EvaluationReport.objects.filter(pk=row.report_id).exists():
+        raise MeasurementStoppedError(_STOPPED)
 
 
 def _note_outcomes(report: EvaluationReport, prior: PlacePrior) -> None:
@@ -183,84 +202,6 @@ def code_version() -> str:
         return version("geolocator")
     except PackageNotFoundError:
         return "unknown"
-
-
-# --- one trial ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Runner:
-    """What every trial of a report shares."""
-
-    space: EmbeddingSpace
-    viewer: Viewer
-    prior: PlacePrior
-    gallery: Gallery
-    fellows: Fellows
-    absent_m: float
-
-    @classmethod
-    def of(cls, report: EvaluationReport) -> _Runner:
-        return cls(
-            space=report.space,
-            viewer=viewer_of(report.audience),
-            prior=read_prior(report.space.slug),
-            gallery=load_gallery(report.space, report.audience),
-            fellows=load_fellows(report.audience),
-            absent_m=report.settings["absent_m"],
-        )
-
-    def run(self, photo: Photo, *, is_absent: bool) -> Trial:
-        began = time.perf_counter()
-        latitude, longitude = float(photo.latitude or 0.0), float(photo.longitude or 0.0)
-        left_out = self.fellows.of(photo)
-        if is_absent:
-            left_out |= self.gallery.around(latitude, longitude, self.absent_m)
-        query = query_of_photo(photo, space=self.space, filters=Filters(exclude=tuple(sorted(left_out))))
-        return Trial(
-            photo_id=photo.pk,
-            latitude=latitude,
-            longitude=longitude,
-            sightings=() if query is None else tuple(self._sightings(query)),
-            nearest_m=self.gallery.nearest_m(latitude, longitude, without=left_out),
-            year=photo.taken_at.year if photo.taken_at else None,
-            tags=tuple(_tags(photo)),
-            is_absent=is_absent,
-            took_ms=round((time.perf_counter() - began) * 1000, 1),
-        )
-
-    def _sightings(self, query: Query) -> Iterator[Sighting]:
-        found = find_matches(
-            query,
-            space=self.space,
-            viewer=self.viewer,
-            limit=VERIFIED,
-            prior=self.prior,
-            verify_limit_s=VERIFY_LIMIT_S,
-        )
-        photos = visible_photos(found, self.viewer)
-        seen = [match for match in found if match.photo_id in photos]
-        for placed in place_matches(seen, photos, space=self.space, viewer=self.viewer):
-            yield _sighting(placed)
-
-
-def _sighting(placed: PlacedMatch) -> Sighting:
-    verification = placed.match.verification
-    return Sighting(
-        photo_id=placed.match.photo_id,
-        similarity=round(placed.match.global_similarity, 4),
-        latitude=placed.latitude,
-        longitude=placed.longitude,
-        fundamental_inliers=0 if verification is None else verification.fundamental_inliers,
-        homography_inliers=0 if verification is None else verification.homography_inliers,
-        level="none" if verification is None else verification.level,
-        blur_m=placed.blur_m,
-        observation=placed.observation,
-    )
-
-
-def _tags(photo: Photo) -> Sequence[str]:
-    return list(PhotoTag.objects.filter(photo=photo).order_by("tag__name").values_list("tag__name", flat=True))
 
 
 # --- around it ------------------------------------------------------------------------------------------

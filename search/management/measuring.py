@@ -13,6 +13,7 @@ from photos.services.spaces import active_space, require_searchable
 from photos.services.switching import find_space
 from search.evaluation.localisation_run import (
     MeasuredElsewhereError,
+    MeasurementStoppedError,
     NothingToMeasureError,
     continue_report,
     count_trials,
@@ -36,6 +37,7 @@ def choose_space(slug: str | None) -> EmbeddingSpace:
 
 def run_report(space: EmbeddingSpace, *, purpose: str, audience: str, quiet: bool, **options: Any) -> EvaluationReport:
     """Go on with a run that was broken off, or start one; returns it when it is done."""
+    finish = options.pop("finish", None)
     report = None if options.pop("fresh") else unfinished_report(space, purpose=purpose, audience=audience)
     try:
         report = report or start_report(space, purpose=purpose, audience=audience, **options)
@@ -44,7 +46,7 @@ def run_report(space: EmbeddingSpace, *, purpose: str, audience: str, quiet: boo
     done, total = count_trials(report)
     with tqdm(total=total, initial=done, unit="trial", desc=space.slug, disable=quiet) as bar:
         try:
-            continue_report(report, progress=bar.update)
-        except MeasuredElsewhereError as exc:
+            continue_report(report, progress=bar.update, finish=finish)
+        except (MeasuredElsewhereError, MeasurementStoppedError) as exc:
             raise CommandError(str(exc)) from exc
     return report

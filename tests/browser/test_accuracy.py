@@ -10,10 +10,10 @@ from photos.services.spaces import active_space
 
 def measure() -> None:
     """Have a finished report whose first photo was answered, 30 m off, from the other one."""
-    from search.evaluation import accuracy
+    from search.evaluation import background
 
-    report = accuracy.request_report(active_space())
-    accuracy.run_slice(report.pk)
+    report = background.request_report(active_space())
+    background.run_slice(report.pk)
     first, second = Photo.objects.filter(latitude__isnull=False).order_by("pk")[:2]
     trial = report.trials.get(photo=first, is_absent=False)
     outcome = {"radius_m": 60.0, "error_m": 30.0, "probability": 0.9, "is_held": True, "rests_on": [second.pk]}

@@ -17,12 +17,12 @@ from photos.models import EmbeddingSpace, Photo, PhotoTag, Tag
 from photos.services import vocabulary
 from photos.vision import registry
 from search.calibration import SHIPPED_PRIOR, read_prior
-from search.evaluation import accuracy, localisation_run
+from search.evaluation import accuracy, background, localisation_run
 from search.evaluation.__main__ import main as compare_runs
-from search.evaluation.calibrating import f1_at
 from search.evaluation.localisation import conclude_trial, from_record, outcome_to_record, to_record
 from search.evaluation.localisation_run import finish_report, start_report
 from search.evaluation.reporting import read_report
+from search.evaluation.tag_cuts import f1_at
 from search.models import Audience, Calibration, EvaluationReport, EvaluationTrial, ReportState
 from tests.search.gallery import add_photo, make_space
 from tests.search.synthetic import make_collection, make_trials
@@ -125,24 +125,24 @@ def test_an_answer_is_kept_with_what_it_rests_on(report):
 
 def test_a_report_is_made_by_the_workers_once(space, synthetic, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        first = accuracy.request_report(space)
-    assert accuracy.request_report(space) == first
-    progress = accuracy.running_progress()
+        first = background.request_report(space)
+    assert background.request_report(space) == first
+    progress = background.running_progress()
     assert progress is not None
     assert (progress.done, progress.percent) == (0, 0)
     assert progress.total >= 60
-    assert accuracy.requeue() == 0  # it is in the queue
+    assert background.requeue() == 0  # it is in the queue
     assert accuracy.newest_report(space) is None
 
 
 def test_a_slice_finishes_what_is_short(space):
     for number in range(3):
         add_photo(space, AXES[number], latitude=41.0, longitude=-40.0)
-    report = accuracy.request_report(space)
-    assert accuracy.run_slice(report.pk)
+    report = background.request_report(space)
+    assert background.run_slice(report.pk)
     assert accuracy.newest_report(space) == report
-    assert accuracy.running_progress() is None
-    assert not accuracy.run_slice(report.pk)
+    assert background.running_progress() is None
+    assert not background.run_slice(report.pk)
     assert accuracy.measured_spaces() == [space]
 
 
@@ -150,21 +150,21 @@ def test_a_slice_leaves_a_measurement_to_who_is_at_it(space):
     """Ringing at once, a worker would do nothing else while `manage.py evaluate` runs."""
     add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
     report = localisation_run.start_report(space)
-    before = queues.waiting_ids("index", prefix=accuracy.PREFIX)
+    before = queues.waiting_ids("index", prefix=background.PREFIX)
     with psycopg.connect(**connection.get_connection_params()) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [localisation_run._LOCK, report.pk])
-        assert not accuracy.run_slice(report.pk)
+        assert not background.run_slice(report.pk)
         with pytest.raises(CommandError, match="another process is at this measurement"):
             call_command("evaluate", verbosity=0)
-    assert queues.waiting_ids("index", prefix=accuracy.PREFIX) == before
-    assert accuracy.run_slice(report.pk)
+    assert queues.waiting_ids("index", prefix=background.PREFIX) == before
+    assert background.run_slice(report.pk)
 
 
 def test_older_reports_keep_their_numbers_only(space):
     add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
     first, second = (start_report(space) for _ in range(2))
     for report in (first, second):
-        accuracy.run_slice(report.pk)
+        background.run_slice(report.pk)
     assert not first.trials.exists()
     assert second.trials.exists()
     assert EvaluationReport.objects.get(pk=first.pk).results is not None
@@ -249,7 +249,7 @@ def test_calibrate_fits_keeps_and_says_what_changed(space, synthetic, capsys):
     EvaluationReport.objects.filter(pk=report.pk).update(state=ReportState.RUNNING)
     call_command("calibrate", verbosity=0)
     printed = capsys.readouterr().out
-    assert "truth within the circle" in printed
+    assert "of the circles hold the true place" in printed
     prior = read_prior(space.slug)
     assert prior.fitted_on == 60
     assert prior.same_place != SHIPPED_PRIOR.same_place

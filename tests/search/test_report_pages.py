@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from photos.models import Photo
 from search.charts import BOTTOM, HEIGHT, TOP, draw_columns, draw_lines, nice_top
-from search.evaluation import accuracy
+from search.evaluation import background
 from search.evaluation.accuracy import LEAST_GROUP
 from search.models import EvaluationReport, ReportState
 from search.services import VERIFIED
@@ -35,7 +35,7 @@ def curator_client(client):
 
 def measured(space, count=3):
     photos = [add_photo(space, AXES[number], latitude=41.0, longitude=-40.0, title="Gate") for number in range(count)]
-    accuracy.run_slice(accuracy.request_report(space).pk)
+    background.run_slice(background.request_report(space).pk)
     return photos
 
 
@@ -58,7 +58,7 @@ def test_curators_have_it_measured_and_see_how_far_it_is(curator_client, space):
     page = read(curator_client)
     assert "0 of 1 questions" in page
     assert "Measure now" not in page
-    accuracy.run_slice(EvaluationReport.objects.get().pk)
+    background.run_slice(EvaluationReport.objects.get().pk)
     done = curator_client.get("/accuracy/progress/")
     assert done["HX-Refresh"] == "true"
     assert "Measure again" in read(curator_client)
@@ -137,8 +137,8 @@ def test_a_private_photo_is_on_no_visitors_map(client, space):
     """Its place stands nowhere on the page, nor does its title."""
     photo = add_photo(space, AXES[0], latitude=12.3456, longitude=65.4321, title="Secret", visibility="private")
     other = add_photo(space, AXES[0], latitude=12.3456, longitude=65.4321, title="Open")
-    report = accuracy.request_report(space)
-    accuracy.run_slice(report.pk)
+    report = background.request_report(space)
+    background.run_slice(report.pk)
     outcome = {"answer": [12.3456, 65.4321], "radius_m": 60.0, "error_m": 1.0, "probability": 0.9, "is_held": True}
     for row in report.trials.all():
         rests_on = [photo.pk] if row.photo_id == other.pk else [other.pk]
@@ -159,8 +159,8 @@ def test_a_private_photo_is_on_no_visitors_map(client, space):
 def test_a_file_name_is_on_no_visitors_page(client, space):
     """A file's own name may tell more than its owner means to."""
     photo = add_photo(space, AXES[0], latitude=12.3456, longitude=65.4321, original_name="doctor-smiths-garden.jpg")
-    report = accuracy.request_report(space)
-    accuracy.run_slice(report.pk)
+    report = background.request_report(space)
+    background.run_slice(report.pk)
     outcome = {"answer": [12.3456, 65.4321], "radius_m": 60.0, "error_m": 1.0, "probability": 0.9, "is_held": True}
     for row in report.trials.all():
         row.record = {**(row.record or {}), "outcome": outcome | {"rests_on": []}}
@@ -179,7 +179,7 @@ def test_visitors_are_told_of_no_group_that_tells_of_single_photos(client, space
         add_photo(space, AXES[number], tags=["arch"], **place)
         add_photo(space, AXES[number], tags=["villa-rosa"], visibility="private", **place)
     add_photo(space, AXES[9], latitude=41.0, longitude=-40.0, tags=["dome"], taken_at=moment.replace(year=1931))
-    accuracy.run_slice(accuracy.request_report(space).pk)
+    background.run_slice(background.request_report(space).pk)
     told = client.get("/accuracy/report.json").json()["results"]
     assert [one["name"] for one in told["by_tag"]] == ["arch"]
     assert [one["name"] for one in told["by_year"]] == ["2020"]

@@ -8,14 +8,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from photos.models import EmbeddingSpace
 from photos.vision.errors import VisionError
-from search.answers import tell_distance
-from search.calibration import read_prior
 from search.evaluation import calibrating
 from search.evaluation.fitting import LEAST_TRIALS
 from search.evaluation.held_out import measurable_photos
-from search.evaluation.localisation_run import DEFAULT_LIMIT
+from search.evaluation.tag_cuts import LEAST_TAGGED, fit_tag_cut, keep_tag_cut
 from search.management.measuring import choose_space, run_report
 from search.models import Audience, ReportPurpose
+from search.telling_calibration import tell_changes
 
 
 class Command(BaseCommand):
@@ -27,7 +26,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--space", help="the slug of the space; default: the active one")
-        parser.add_argument("--limit", type=int, default=2 * DEFAULT_LIMIT, help="ask for so many photos at most")
+        parser.add_argument(
+            "--limit", type=int, default=calibrating.TRIALS_LIMIT, help="ask for so many photos at most"
+        )
         parser.add_argument("--dry-run", action="store_true", help="tell what would be fitted, and keep nothing")
         parser.add_argument("--fresh", action="store_true", help="begin anew where a run was broken off")
 
@@ -48,28 +49,27 @@ class Command(BaseCommand):
             quiet=options["verbosity"] == 0,
             limit=options["limit"],
             fresh=options["fresh"],
+            finish=calibrating.finish,
         )
-        try:
-            found = calibrating.calibrate(report)
-        except ValueError as exc:
-            raise CommandError(f"{exc}; the shipped values stay in use") from exc
-        self._tell(space, found)
+        if report.fit is None:
+            raise CommandError(f"{report.error}; the values in use stay")
+        self._tell(report.fit)
         if options["dry_run"]:
-            self.stdout.write("Nothing was kept.")
+            self.stdout.write("Nothing was kept; the accuracy page offers it to curators.")
             return
-        calibrating.keep(space, found)
-        self.stdout.write(self.style.SUCCESS(f"Kept, from {found.fit.trials} photos."))
+        calibrating.keep(report)
+        self.stdout.write(self.style.SUCCESS(f"Kept, from {report.fit['trials']} photos."))
 
     def _calibrate_tags(self, space: EmbeddingSpace, *, dry_run: bool) -> None:
         """Fit the tags' cut and keep it, whether or not places can be calibrated."""
         try:
-            found = calibrating.fit_tag_cut(space)
+            found = fit_tag_cut(space)
         except VisionError as exc:
             self.stderr.write(f"The tags' cut stays as it is: {exc}")
             return
         if found is None:
             self.stdout.write(
-                f"The tags' cut stays as it is: that takes {calibrating.LEAST_TAGGED} public photos with words of the"
+                f"The tags' cut stays as it is: that takes {LEAST_TAGGED} public photos with words of the"
                 " vocabulary given by hand, in a space that knows words."
             )
             return
@@ -79,44 +79,19 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("The tags' cut was not kept.")
             return
-        calibrating.keep_tag_cut(space, found)
+        keep_tag_cut(space, found)
         self.stdout.write(self.style.SUCCESS(f"Kept the tags' cut, from {found.photos} photos; workers tag anew."))
 
-    def _tell(self, space: EmbeddingSpace, found: calibrating.Calibrated) -> None:
-        before, after = read_prior(space.slug), found.fit.prior
+    def _tell(self, fit: dict[str, Any]) -> None:
         self._head()
-        self._row("same place: intercept", before.same_place[0], after.same_place[0])
-        self._row("  per ln(1 + fundamental inliers)", before.same_place[1], after.same_place[1])
-        self._row("  per ln(1 + homography inliers)", before.same_place[2], after.same_place[2])
-        self._row("further photos of a place count", before.independence, after.independence)
-        self._row("least probability of an answer", before.threshold, after.threshold)
-        for level, count in found.fit.by_level.items():
-            radii = (tell_distance(prior.radii_m[level]) for prior in (before, after))
-            self._row(f"radius, evidence {level} ({count} answers)", *radii)
-        self._row("  at least, of the photos' scatter", before.scatter_share, after.scatter_share)
-        for name, path in _FIGURES.items():
-            self._row(name, *(_dig(measures, path) for measures in (found.before, found.after)))
+        for change in tell_changes(fit):
+            self._row(change.name, change.before, change.after)
 
     def _head(self) -> None:
-        self.stdout.write(f"{'':38}{'before':>16}{'after':>16}")
+        self.stdout.write(f"{'':54}{'before':>16}{'after':>16}")
 
     def _row(self, name: str, *values: object) -> None:
         shown = (
             f"{value:.3f}" if isinstance(value, float) else str("-" if value is None else value) for value in values
         )
-        self.stdout.write(f"{name:38}" + "".join(f"{value:>16}" for value in shown))
-
-
-_FIGURES = {
-    "answered": ("answers", "share"),
-    "answers within 100 m": ("answers", "precision", "100"),
-    "truth within the circle (claimed .9)": ("coverage", "observed"),
-    "refused where the place is not there": ("refusals", "refused"),
-}
-
-
-def _dig(measures: dict[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = measures
-    for name in path:
-        value = value[name]
-    return value
+        self.stdout.write(f"{name:54}" + "".join(f"{value:>16}" for value in shown))

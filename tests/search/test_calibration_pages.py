@@ -1,0 +1,211 @@
+"""Calibrating from the accuracy page: proposed by the workers, decided on by a curator, and taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from photos.models import Photo
+from search.calibration import SHIPPED_PRIOR, read_prior
+from search.evaluation import background, calibrating
+from search.evaluation.localisation_run import MeasurementStoppedError, continue_report, start_report, stop_report
+from search.models import Audience, Calibration, EvaluationReport, EvaluationTrial
+from tests.search.gallery import add_photo, make_space
+from tests.search.test_accuracy import fill
+from tests.search.test_accuracy import synthetic as synthetic
+
+pytestmark = pytest.mark.django_db
+AXES = np.eye(16)
+
+
+@pytest.fixture
+def space():
+    return make_space()
+
+
+@pytest.fixture
+def curator_client(client):
+    client.force_login(User.objects.create_user("eve", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def proposed(space, synthetic):
+    """A calibration whose trials are made up, finished by a worker."""
+    report = background.request_calibration(space)
+    fill(report, *synthetic)
+    assert background.run_slice(report.pk)
+    report.refresh_from_db()
+    return report
+
+
+def read(client):
+    response = client.get("/accuracy/")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def decide(client, report, decision):
+    data = {"report": report.pk, "decision": decision}
+    return client.post("/accuracy/calibration/decide/", data, follow=True).content.decode()
+
+
+def take_back(client, space):
+    return client.post("/accuracy/calibration/take-back/", {"space": space.slug}, follow=True).content.decode()
+
+
+def test_a_curator_calibrates_decides_and_takes_back(curator_client, space, synthetic):
+    assert "In use: the shipped values" in read(curator_client)
+    assert curator_client.post("/accuracy/calibration/", {"space": space.slug}).status_code == 302
+    assert "Calibrating made-up: 0 of 120 questions" in read(curator_client)
+    report = EvaluationReport.objects.get()
+    assert (report.purpose, report.audience) == ("calibration", Audience.EVERYONE)
+    fill(report, *synthetic)
+    assert background.run_slice(report.pk)
+    page = read(curator_client)
+    assert "Nothing is changed yet" in page
+    assert "of the places that are not here are refused" in page
+    assert read_prior(space.slug) == SHIPPED_PRIOR
+    page = decide(curator_client, report, "keep")
+    assert "In use: values fitted to 60 photos" in page
+    assert "(eve)" in page
+    assert "Nothing is changed yet" not in page
+    fitted = read_prior(space.slug)
+    assert fitted.fitted_on == 60
+    assert fitted.same_place != SHIPPED_PRIOR.same_place
+    page = take_back(curator_client, space)
+    assert "In use: the shipped values" in page
+    assert "Back to the values fitted to 60 photos" in page
+    assert read_prior(space.slug) == SHIPPED_PRIOR
+    take_back(curator_client, space)
+    assert read_prior(space.slug) == fitted
+    assert {one.set_by.get_username() for one in Calibration.objects.all()} == {"eve"}
+
+
+def test_taking_back_brings_the_calibration_before(curator_client, space, proposed):
+    calibrating.keep(proposed)
+    first = read_prior(space.slug)
+    fit = {**proposed.fit, "after": {**proposed.fit["after"]}, "trials": 77}
+    fit["after"]["prior"] = {**fit["after"]["prior"], "threshold": 0.99}
+    EvaluationReport.objects.filter(pk=proposed.pk).update(fit=fit)
+    calibrating.keep(proposed)
+    assert read_prior(space.slug) == replace(first, threshold=0.99, fitted_on=77)
+    assert "Back to the values fitted to 60 photos" in read(curator_client)
+    take_back(curator_client, space)
+    assert read_prior(space.slug) == first
+
+
+def test_a_dropped_proposal_changes_nothing(curator_client, space, proposed):
+    page = decide(curator_client, proposed, "drop")
+    assert "the values in use stay" in page
+    assert "Nothing is changed yet" not in page
+    assert read_prior(space.slug) == SHIPPED_PRIOR
+
+
+def test_a_proposal_is_decided_on_once(curator_client, space, proposed):
+    decide(curator_client, proposed, "keep")
+    assert "decided on already" in decide(curator_client, proposed, "keep")
+    assert Calibration.objects.count() == 2
+
+
+def test_nothing_can_be_taken_back_from_the_shipped_values(curator_client, space):
+    assert "it uses the shipped values" in take_back(curator_client, space)
+    assert not Calibration.objects.exists()
+
+
+def test_under_fifty_photos_the_page_says_what_it_takes(curator_client, space):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    page = read(curator_client)
+    assert "Calibrating takes 50 public photos at public places; 1 are described in this space." in page
+    assert "calibration-start" not in page
+    assert 'action="/accuracy/calibration/"' not in page
+
+
+def test_a_collection_that_has_grown_is_told_so(curator_client, space, proposed):
+    calibrating.keep(proposed)
+    assert "calibrating again pays" not in read(curator_client)
+    Calibration.objects.update(n=40)
+    assert "There are 60 now: calibrating again pays." in read(curator_client)
+
+
+def test_photos_that_go_meanwhile_leave_a_reason(curator_client, space, synthetic):
+    report = background.request_calibration(space)
+    fill(report, *synthetic)
+    Photo.objects.filter(pk__in=Photo.objects.values_list("pk", flat=True)[:20]).delete()
+    assert background.run_slice(report.pk)
+    assert "40 photos with known places teach too little; 50 are needed" in read(curator_client)
+    assert read_prior(space.slug) == SHIPPED_PRIOR
+
+
+def test_visitors_neither_see_nor_do_it(client, space, proposed):
+    assert 'id="calibration"' not in read(client)
+    for url in ("", "decide/", "take-back/"):
+        assert client.post(f"/accuracy/calibration/{url}", {"space": space.slug}).status_code == 403
+    assert client.post("/accuracy/stop/", {"report": proposed.pk}).status_code == 403
+    assert not Calibration.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "data"),
+    [("", {"space": "no-such"}), ("take-back/", {}), ("decide/", {"report": "x"}), ("decide/", {"report": "9" * 30})],
+)
+def test_what_is_not_there_is_not_found(curator_client, space, url, data):
+    assert curator_client.post(f"/accuracy/calibration/{url}", data).status_code == 404
+
+
+def test_the_command_leaves_its_proposal_to_the_page(curator_client, space, synthetic, capsys):
+    report = start_report(space, purpose="calibration", audience=Audience.EVERYONE)
+    fill(report, *synthetic)
+    call_command("calibrate", dry_run=True, verbosity=0)
+    assert "the accuracy page offers it" in capsys.readouterr().out
+    decide(curator_client, report, "keep")
+    assert read_prior(space.slug).fitted_on == 60
+
+
+# --- stopping -------------------------------------------------------------------------------------------
+
+
+def test_a_measurement_is_stopped_and_leaves_nothing(curator_client, space):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    report = background.request_report(space)
+    assert "Stop" in read(curator_client)
+    page = curator_client.post("/accuracy/stop/", {"report": report.pk}, follow=True).content.decode()
+    assert "nothing of it was kept" in page
+    assert "Measure now" in page
+    assert not background.run_slice(report.pk)
+    assert not EvaluationTrial.objects.exists()
+
+
+def test_a_worker_at_it_notices(space):
+    for number in range(3):
+        add_photo(space, AXES[number], latitude=41.0, longitude=-40.0)
+    report = start_report(space)
+    done = []
+    with pytest.raises(MeasurementStoppedError):
+        continue_report(report, progress=lambda _: done.append(stop_report(report.pk)))
+    assert done == [True]
+    assert not EvaluationReport.objects.exists()
+
+
+def test_one_that_is_stopped_at_the_last_moment_is_not_finished(space):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    report = start_report(space)
+    with pytest.raises(MeasurementStoppedError):
+        continue_report(report, progress=lambda _: stop_report(report.pk))
+    assert not EvaluationReport.objects.exists()
+
+
+def test_a_photo_that_goes_meanwhile_stops_nothing(space):
+    photos = [add_photo(space, AXES[number], latitude=41.0, longitude=-40.0) for number in range(3)]
+    report = start_report(space)
+    assert continue_report(report, progress=lambda _: Photo.objects.filter(pk=photos[1].pk).delete())
+    assert report.results["n"] == 2
+
+
+def test_a_finished_report_cannot_be_stopped(curator_client, space, proposed):
+    curator_client.post("/accuracy/stop/", {"report": proposed.pk})
+    assert EvaluationReport.objects.filter(pk=proposed.pk).exists()
