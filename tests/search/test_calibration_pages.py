@@ -83,7 +83,7 @@ def test_a_curator_calibrates_decides_and_takes_back(curator_client, space, synt
     assert read_prior(space.slug) == SHIPPED_PRIOR
     take_back(curator_client, space)
     assert read_prior(space.slug) == fitted
-    assert {one.set_by.get_username() for one in Calibration.objects.all()} == {"eve"}
+    assert set(Calibration.objects.values_list("set_by__username", flat=True)) == {"eve"}
 
 
 def test_taking_back_brings_the_calibration_before(curator_client, space, proposed):
@@ -203,7 +203,7 @@ def test_a_photo_that_goes_meanwhile_stops_nothing(space):
     photos = [add_photo(space, AXES[number], latitude=41.0, longitude=-40.0) for number in range(3)]
     report = start_report(space)
     assert continue_report(report, progress=lambda _: Photo.objects.filter(pk=photos[1].pk).delete())
-    assert report.results["n"] == 2
+    assert (report.results or {})["n"] == 2
 
 
 def test_a_finished_report_cannot_be_stopped(curator_client, space, proposed):
