@@ -28,6 +28,9 @@ LEAST_TRIALS: Final = 50
 LEAST_OF_LEVEL: Final = 30
 """With fewer answers of a level of evidence its radius is the wider of the fitted and the shipped one."""
 
+LEAST_RADIUS_M: Final = 5.0
+"""The truth itself is no better: a phone's position is hardly ever nearer."""
+
 COVERAGE: Final = 0.9
 FOLDS: Final = 5
 WEAK: Final = (4.0, 1.5, 1.0)
@@ -259,7 +262,7 @@ def _radius_of(scores: Sequence[float], shipped_m: float) -> float:
     fitted = conformal_quantile(scores, COVERAGE)
     if fitted is None:
         return shipped_m
-    return max(fitted, 1.0) if len(scores) >= LEAST_OF_LEVEL else max(fitted, shipped_m)
+    return max(fitted, LEAST_RADIUS_M) if len(scores) >= LEAST_OF_LEVEL else max(fitted, shipped_m)
 
 
 def conformal_quantile(scores: Sequence[float], coverage: float) -> float | None:

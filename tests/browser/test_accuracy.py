@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from photos.models import Photo
 from photos.services.spaces import active_space
+from search.calibration import SHIPPED_PRIOR
+from search.models import EvaluationReport
+from tests.browser.signing_in import sign_in
+from tests.browser.test_accessibility import in_both_themes
 
 
 def measure() -> None:
@@ -40,3 +45,36 @@ def test_without_a_report_the_page_says_so(page, collection):
     page.goto("/about/")
     page.get_by_role("link", name="Accuracy").click()
     expect(page.get_by_role("heading", name="Not measured yet")).to_be_visible()
+
+
+def test_a_curator_decides_on_a_calibration(page, collection, live_server):
+    from search.evaluation.localisation_run import tell_prior
+
+    sign_in(page, live_server, is_staff=True)
+    shares = {"answered": 0.8, "near": 0.9, "held": 0.99, "refused": 0.7}
+    side = {"prior": tell_prior(SHIPPED_PRIOR), "figures": shares}
+    after = {"prior": {**side["prior"], "threshold": 0.97}, "figures": {**shares, "refused": 0.99}}
+    fit = {"before": side, "after": after, "trials": 60, "same": 9, "other": 9, "answers": {}}
+    report = {"purpose": "calibration", "audience": "everyone", "state": "done", "results": {}, "fit": fit}
+    EvaluationReport.objects.create(space=active_space(), finished_at=timezone.now(), **report)
+    page.goto("/accuracy/")
+    expect(page.get_by_role("row", name="of the places that are not here are refused")).to_contain_text("99")
+    page.get_by_text("The values themselves").first.click()
+    expect(page.get_by_role("row", name="least probability of an answer")).to_contain_text("0.97")
+    assert in_both_themes(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Use these values").press("Enter")
+    expect(page.get_by_text("In use: values fitted to 60 photos")).to_be_visible()
+    page.get_by_role("button", name="Back to the shipped values").click()
+    expect(page.get_by_text("In use: the shipped values")).to_be_visible()
+
+
+def test_a_curator_stops_a_measurement(page, collection, live_server):
+    sign_in(page, live_server, is_staff=True)
+    page.goto("/accuracy/")
+    page.get_by_role("button", name="Measure now").click()
+    expect(page.get_by_text("0 of 2 questions")).to_be_visible()
+    assert in_both_themes(page) == []
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped; nothing of it was kept.")).to_be_visible()
+    expect(page.get_by_role("button", name="Measure now")).to_be_visible()

@@ -67,13 +67,13 @@ def test_a_curator_calibrates_decides_and_takes_back(curator_client, space, synt
     fill(report, *synthetic)
     assert background.run_slice(report.pk)
     page = read(curator_client)
-    assert "Nothing is changed yet" in page
+    assert "nothing is changed yet" in page
     assert "of the places that are not here are refused" in page
     assert read_prior(space.slug) == SHIPPED_PRIOR
     page = decide(curator_client, report, "keep")
     assert "In use: values fitted to 60 photos" in page
     assert "(eve)" in page
-    assert "Nothing is changed yet" not in page
+    assert "nothing is changed yet" not in page
     fitted = read_prior(space.slug)
     assert fitted.fitted_on == 60
     assert fitted.same_place != SHIPPED_PRIOR.same_place
@@ -102,7 +102,7 @@ def test_taking_back_brings_the_calibration_before(curator_client, space, propos
 def test_a_dropped_proposal_changes_nothing(curator_client, space, proposed):
     page = decide(curator_client, proposed, "drop")
     assert "the values in use stay" in page
-    assert "Nothing is changed yet" not in page
+    assert "nothing is changed yet" not in page
     assert read_prior(space.slug) == SHIPPED_PRIOR
 
 
