@@ -273,10 +273,11 @@ def test_threads_do_not_disturb_one_another():
 class Hungry(nn.Module):
     """A module for which more than `fits` rows are too many, as a GPU says it."""
 
-    def __init__(self, fits, error=torch.OutOfMemoryError):
+    def __init__(self, fits, error=torch.OutOfMemoryError, words="MPS backend out of memory"):
         super().__init__()
         self.fits = fits
         self.error = error
+        self.words = words
         self.tried = []
 
     def __deepcopy__(self, _memo):
@@ -285,13 +286,21 @@ class Hungry(nn.Module):
     def forward(self, rows):
         self.tried.append(len(rows))
         if len(rows) > self.fits:
-            raise self.error("MPS backend out of memory")
+            raise self.error(self.words)
         return rows * 2
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
-def test_too_little_memory_means_smaller_portions_from_then_on(error):
-    module, given = Hungry(fits=3, error=error), torch.arange(16.0)[:, None]
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (torch.OutOfMemoryError, "CUDA out of memory"),
+        (RuntimeError, "MPS backend out of memory"),
+        (RuntimeError, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        (RuntimeError, "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_too_little_memory_means_smaller_portions_from_then_on(error, words):
+    module, given = Hungry(fits=3, error=error, words=words), torch.arange(16.0)[:, None]
     network = TorchEngine(precision="f32", device=torch.device("cpu")).compile(module, [given], batched=[True])
     assert torch.equal(network(given)[0], given * 2)
     assert module.tried == [16, 8, 4, 2, 2, 2, 2, 2, 2, 2, 2]

@@ -106,8 +106,9 @@ class TorchNetwork:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Say whether a GPU's memory ran out: Apple's MPS says so in a plain `RuntimeError`."""
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+    """Say whether a GPU's memory ran out: MPS, cuBLAS and cuDNN say so in a plain `RuntimeError`."""
+    words = ("out of memory", "_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(one in str(error) for one in words)
 
 
 @contextmanager
