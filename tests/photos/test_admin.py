@@ -151,6 +151,7 @@ def test_the_first_page_counts_by_state_and_leads_to_them(client, add):
     Photo.objects.filter(pk=add(1).pk).update(state=PhotoState.READY)
     add(2)
     html = client.get("/admin/").content.decode()
+    assert 'href="/accuracy/"' in html
     tiles = dict(re.findall(r'photo/\?state__exact=(\w+)"><strong>(\d+)</strong>', html))
     assert tiles == {"pending": "1", "indexing": "0", "ready": "1", "failed": "0", "quarantined": "0"}
 
