@@ -65,7 +65,7 @@ def read_prior(space_slug: str) -> PlacePrior:
     fitted = Calibration.objects.filter(space__slug=space_slug)
     for kind in (CalibrationKind.SAME_PLACE, CalibrationKind.RADIUS):
         newest = fitted.filter(kind=kind).order_by("-fitted_at", "-id").first()
-        if newest is not None:
+        if newest is not None and newest.n:  # one of 0 photos says: the shipped values again
             prior = apply_calibration(prior, kind, newest.parameters, n=newest.n)
     return prior
 

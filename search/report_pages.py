@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from photos.errors import CollectionError
+from photos.errors import CollectionError, NoActiveSpaceError
 from photos.models import EmbeddingSpace
 from photos.querysets import is_curator
 from photos.services.spaces import active_space
@@ -30,19 +30,17 @@ SHOWN_TABLES: Final = ("answers", "recall", "tags", "years")
 @require_safe
 def accuracy_page(request: HttpRequest) -> HttpResponse:
     """Show the newest report of a space, and another's beside it; without one, how to get it."""
-    spaces = accuracy.measured_spaces()
-    reports = _chosen_reports(request, spaces)
-    curates = is_curator(request.user)
-    context: dict[str, Any] = {
-        "section": "accuracy",
-        "spaces": spaces,
-        "curates": curates,
-        "progress": background.running_progress() if curates else None,
-    }
+    spaces, curates = accuracy.measured_spaces(), is_curator(request.user)
+    own = _curated_space(request) if curates else None
+    is_new = own is not None and own.slug == request.GET.get("space") and own not in spaces
+    reports = [] if is_new else _chosen_reports(request, spaces)
+    context: dict[str, Any] = {"section": "accuracy", "spaces": spaces, "curates": curates, "space": own}
+    if curates:
+        context |= {"progress": background.running_progress(), "failed": own and accuracy.newest_failure(own)}
     if reports:
         context |= _report_context(request, reports)
-    if curates and (space := reports[0].space if reports else active_space()):
-        context["calibration"] = calibration_context(space)
+    if own is not None:
+        context["calibration"] = calibration_context(own)
     return render(request, "accuracy/page.html", context)
 
 
@@ -95,6 +93,15 @@ def accuracy_json(request: HttpRequest) -> HttpResponse:
     response = JsonResponse(told if len(told) > 1 else told[0], safe=False, json_dumps_params={"indent": 2})
     response["Content-Disposition"] = f'attachment; filename="accuracy-{reports[0].space.slug}.json"'
     return response
+
+
+def _curated_space(request: HttpRequest) -> EmbeddingSpace | None:
+    """Return the space that a curator measures and calibrates here: that of `?space=`, else the active one."""
+    slug = request.GET.get("space")
+    try:
+        return find_space(slug) if slug else active_space()
+    except NoActiveSpaceError:
+        return None
 
 
 def _chosen_reports(request: HttpRequest, spaces: Sequence[EmbeddingSpace]) -> list[EvaluationReport]:

@@ -56,4 +56,4 @@ def _values(fit: dict[str, Any]) -> Iterator[Change]:
 
 
 def _decimals(before: dict[str, Any], after: dict[str, Any], name: str) -> tuple[str, str]:
-    return f"{before[name]:.2f}", f"{after[name]:.2f}"
+    return f"{before[name]:.3f}", f"{after[name]:.3f}"

@@ -29,6 +29,13 @@ def newest_report(space: EmbeddingSpace) -> EvaluationReport | None:
     return done.select_related("space").order_by("-finished_at", "-id").first()
 
 
+def newest_failure(space: EmbeddingSpace) -> EvaluationReport | None:
+    """Return the space's latest accuracy report if it failed; `error` says why."""
+    over = EvaluationReport.objects.filter(space=space, purpose=ReportPurpose.ACCURACY)
+    newest = over.exclude(state=ReportState.RUNNING).order_by("-id").first()
+    return newest if newest is not None and newest.state == ReportState.FAILED else None
+
+
 def measured_spaces() -> list[EmbeddingSpace]:
     """Return the spaces with a finished accuracy report, the active one first."""
     measured = EvaluationReport.objects.filter(purpose=ReportPurpose.ACCURACY, state=ReportState.DONE)

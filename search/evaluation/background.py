@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from django.db import transaction
+from django.db import Error, transaction
 
 from photos import queues
 from photos.models import EmbeddingSpace
+from search.errors import SearchError
 from search.evaluation import calibrating
 from search.evaluation.localisation_run import (
     DEFAULT_LIMIT,
@@ -83,13 +84,25 @@ def run_slice(report_id: int) -> bool:
     if report is None:
         return False
     try:
-        done = continue_report(report, limit_s=SLICE_S, finish=_FINISH[report.purpose])
+        done = continue_report(report, limit_s=SLICE_S, finish=_finish)
     except (MeasuredElsewhereError, MeasurementStoppedError) as exc:
         logger.info("report %d: %s", report_id, exc)
         return False  # to ring at once would be to ask again and again; the reconciler asks later
     if not done:
         _ring(report_id)
     return done
+
+
+def _finish(report: EvaluationReport) -> None:
+    """Work the trials out; what goes wrong there would go wrong again, so the report says so and is over."""
+    try:
+        _FINISH[report.purpose](report)
+    except (SearchError, Error):
+        raise
+    except Exception as exc:
+        running = EvaluationReport.objects.filter(pk=report.pk, state=ReportState.RUNNING)
+        running.update(state=ReportState.FAILED, error=f"{type(exc).__name__}: {exc}")
+        raise
 
 
 def requeue() -> int:

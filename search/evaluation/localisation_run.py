@@ -117,29 +117,36 @@ def continue_report(
     the report is gone. `progress` gets 1 for each trial.
     """
     with _alone(report):
-        deadline = None if limit_s is None else time.monotonic() + limit_s
+        began = time.monotonic()
         runner = TrialRunner.of(report)
         while waiting := list(_waiting(report)[:_PORTION]):
             for row in waiting:
                 _keep_record(row, to_record(runner.run(row.photo, is_absent=row.is_absent)))
                 if progress is not None:
                     progress(1)
-                if deadline is not None and time.monotonic() > deadline:
+                if limit_s is not None and time.monotonic() - began > limit_s:
                     return False
+        if limit_s is not None and time.monotonic() - began > limit_s / 2:
+            return False  # what is left to do may take as long again
         (finish or finish_report)(report)
     return True
 
 
-def finish_report(report: EvaluationReport) -> None:
-    """Work the trials out into the report's results."""
+def finish_report(report: EvaluationReport, *, results: dict[str, Any] | None = None) -> None:
+    """Work the trials out into the report's results, unless they are given, and keep all of it at once.
+
+    Raises `MeasurementStoppedError` where the report is not running any more.
+    """
     prior = read_prior(report.space.slug)
-    _note_outcomes(report, prior)
-    report.results = measure(read_trials(report), prior)
+    if report.purpose == ReportPurpose.ACCURACY:
+        _note_outcomes(report, prior)
+    report.results = results or measure(read_trials(report), prior)
     report.settings = {**report.settings, "prior": tell_prior(prior)}
     report.state, report.finished_at = ReportState.DONE, timezone.now()
-    if not EvaluationReport.objects.filter(pk=report.pk).exists():
+    changed = ("results", "settings", "fit", "error", "state", "finished_at")
+    running = EvaluationReport.objects.filter(pk=report.pk, state=ReportState.RUNNING)
+    if not running.update(**{name: getattr(report, name) for name in changed}):
         raise MeasurementStoppedError(_STOPPED)
-    report.save(update_fields=["results", "settings", "state", "finished_at"])
     prune_reports(report)
 
 
@@ -208,7 +215,9 @@ def code_version() -> str:
 
 
 def _waiting(report: EvaluationReport) -> Any:
-    return report.trials.filter(record__isnull=True).select_related("photo").order_by("id")
+    """Return the trials to be run: not those of photos that have lost their place meanwhile."""
+    waiting = report.trials.filter(record__isnull=True, photo__latitude__isnull=False)
+    return waiting.select_related("photo").order_by("id")
 
 
 def _stays_telling(gallery: Gallery, row: tuple[int, float, float], absent_m: float) -> bool:

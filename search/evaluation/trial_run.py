@@ -46,7 +46,7 @@ class TrialRunner:
 
     def run(self, photo: Photo, *, is_absent: bool) -> Trial:
         began = time.perf_counter()
-        latitude, longitude = float(photo.latitude or 0.0), float(photo.longitude or 0.0)
+        latitude, longitude = _point(photo)
         left_out = self.fellows.of(photo)
         if is_absent:
             left_out |= self.gallery.around(latitude, longitude, self.absent_m)
@@ -76,6 +76,12 @@ class TrialRunner:
         seen = [match for match in found if match.photo_id in photos]
         for placed in place_matches(seen, photos, space=self.space, viewer=self.viewer):
             yield _sighting(placed)
+
+
+def _point(photo: Photo) -> tuple[float, float]:
+    if photo.latitude is None or photo.longitude is None:
+        raise ValueError(f"photo {photo.pk} has no place to be measured by")
+    return photo.latitude, photo.longitude
 
 
 def _sighting(placed: PlacedMatch) -> Sighting:

@@ -18,6 +18,7 @@ from search.evaluation.localisation_run import (
     continue_report,
     count_trials,
     start_report,
+    stop_report,
     unfinished_report,
 )
 from search.models import EvaluationReport
@@ -38,7 +39,10 @@ def choose_space(slug: str | None) -> EmbeddingSpace:
 def run_report(space: EmbeddingSpace, *, purpose: str, audience: str, quiet: bool, **options: Any) -> EvaluationReport:
     """Go on with a run that was broken off, or start one; returns it when it is done."""
     finish = options.pop("finish", None)
-    report = None if options.pop("fresh") else unfinished_report(space, purpose=purpose, audience=audience)
+    report = unfinished_report(space, purpose=purpose, audience=audience)
+    if options.pop("fresh") and report is not None:
+        stop_report(report.pk)
+        report = None
     try:
         report = report or start_report(space, purpose=purpose, audience=audience, **options)
     except NothingToMeasureError as exc:

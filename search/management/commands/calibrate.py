@@ -20,8 +20,8 @@ from search.telling_calibration import tell_changes
 class Command(BaseCommand):
     help = (
         "Fit the probability of the same place, the threshold of an answer, the radii and the tags' cut to the public"
-        " photos at public places, each asked for with itself and its near-duplicates left out. May be broken off and"
-        " repeated."
+        " photos at public places, each asked for with itself and its near-duplicates left out. May be broken off: the"
+        " workers go on with it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             "--limit", type=int, default=calibrating.TRIALS_LIMIT, help="ask for so many photos at most"
         )
         parser.add_argument("--dry-run", action="store_true", help="tell what would be fitted, and keep nothing")
-        parser.add_argument("--fresh", action="store_true", help="begin anew where a run was broken off")
+        parser.add_argument("--fresh", action="store_true", help="begin anew, though a run is under way")
 
     def handle(self, *args: Any, **options: Any) -> None:
         space = choose_space(options["space"])

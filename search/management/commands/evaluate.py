@@ -21,7 +21,7 @@ from search.models import Audience
 class Command(BaseCommand):
     help = (
         "Ask the collection where its own placed photos were taken, each left out with its near-duplicates, and report"
-        " how right the answers are. May be broken off and repeated; the page /accuracy/ shows the same."
+        " how right the answers are. May be broken off: the workers go on with it. The page /accuracy/ shows the same."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             default=ABSENT_M,
             help="ask once more with all photos within so many metres left out: that should be refused",
         )
-        parser.add_argument("--fresh", action="store_true", help="begin anew where a run was broken off")
+        parser.add_argument("--fresh", action="store_true", help="begin anew, though a run is under way")
 
     def handle(self, *args: Any, **options: Any) -> None:
         quiet = options["verbosity"] == 0 or options["json"] == Path("-")
