@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from django.db.models import Count, F, Q
 from django.utils.text import slugify
 
 from photos.errors import SpaceIncompleteError
-from photos.models import EmbeddingSpace, Photo
+from photos.models import EmbeddingSpace, Photo, Tag
 from photos.models.embedding import SpaceState
 from photos.querysets import Viewer, is_curator
 from photos.services import availability
@@ -74,9 +75,9 @@ def investigate_question(
         query: Query | None = words
         words = None
     else:
-        query = _picture_query(question, photo, picture, space, filters, clock)
+        query = _with_tags(_picture_query(question, photo, picture, space, filters, clock), question)
     if query is None:
-        return Findings((), space, exif, is_blank=True)
+        return Findings((), space, exif, is_blank=True, subject=photo)
     matches = find_matches(
         query,
         space=space,
@@ -87,7 +88,7 @@ def investigate_question(
         words=words,
         clock=clock,
     )
-    return Findings(tuple(matches), space, exif)
+    return Findings(tuple(matches), space, exif, subject=photo)
 
 
 def check_asker(question: Question, *, viewer: Viewer) -> None:
@@ -188,6 +189,17 @@ def _picture_query(
     if question.segment is not None:
         return ask_with_segment(image, question.segment, space=space, filters=filters, progress=clock)
     return describe_query(image, space=space, filters=filters, progress=clock)
+
+
+def _with_tags(query: Query | None, question: Question) -> Query | None:
+    """Return the query with the tags of which any is asked for: photos that have more of them score higher."""
+    if query is None or not question.tags_any or not question.tags:
+        return query
+    named = Q(slug__in=[slugify(tag, allow_unicode=True) for tag in question.tags])
+    for tag in question.tags:
+        named |= Q(name__iexact=tag)
+    slugs = Tag.objects.filter(named).values_list("slug", flat=True)
+    return replace(query, tags=tuple(sorted({*query.tags, *slugs})))
 
 
 def _photo_query(

@@ -34,7 +34,7 @@ from photos.models import EmbeddingSpace, Visibility
 from photos.querysets import PhotoQuerySet, Viewer, is_curator
 from photos.vectors import Graph
 from search.distinctiveness import NEIGHBOURS, NEUTRAL, SOFTNESS
-from search.filtering import searchable_photos
+from search.filtering import are_narrow, searchable_photos
 from search.models import RankingWeights
 from search.statement import Form, build_count, build_statement
 from search.types import Candidate, Filters, Query, QuerySegment, SegmentMatch
@@ -167,7 +167,7 @@ def _form(
         promising=max(PROMISING, 3 * limit),
         best_of=likeness.best_of or max(1, len(asked)),
         near_weights=NEIGHBOURS if likeness.by_distinctiveness else 0,
-        filtered=replace(query.filters, exclude=()) != Filters(),
+        filtered=are_narrow(query.filters),
         asked=tuple(asked),
         seeking=len(seekers),
         with_parts=bool(asked) or likeness.part_worth is not None,

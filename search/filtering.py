@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 
@@ -25,6 +26,12 @@ def searchable_photos(filters: Filters, *, viewer: Viewer) -> PhotoQuerySet:
     if filters.collection is not None:
         photos = filters.collection.apply(photos, viewer=viewer)
     return photos.filter(_plain_conditions(filters)).order_by()
+
+
+def are_narrow(filters: Filters) -> bool:
+    """Whether the filters leave out more than the few photos of `exclude`."""
+    listed = filters.collection is not None and filters.collection != PhotoFilters()
+    return listed or replace(filters, exclude=(), collection=None) != Filters()
 
 
 def _plain_conditions(filters: Filters) -> Q:

@@ -129,14 +129,16 @@ def find_matches(
     verify_limit_s: float | None = None,
     clock: StageClock | None = None,
 ) -> list[Match]:
-    """Return the matches of a query, best first: at least the `verified` ones, at most `limit` if that is more.
+    """Return the matches of a query, best first: `MAX_LIMIT`, or as many as are verified or wanted if that is more.
+
+    However few are shown, the answer rests on as many: pages, commands and measurements are told the same.
 
     Verifying takes `verify_limit_s` seconds at most, by default the setting `VERIFY_LIMIT_S`.
     `words` ask beside the picture: half of the similarity is theirs (`search.ranking.fuse_with_words`).
     """
     clock = clock or StageClock()
     clock("searching")
-    wanted = max(limit, verified)
+    wanted = max(limit, verified, MAX_LIMIT)
     if words is None:
         candidates = find_candidates(
             query, space=space, viewer=viewer, limit=wanted, weights=weights, likeness=likeness

@@ -128,7 +128,10 @@ class LocationEstimate:
 
 @dataclass(frozen=True, slots=True)
 class LocationSourceAnswer:
-    """What one source ("exif", "visual") says about the place, and why."""
+    """What one source ("exif", "record", "time", "visual", "proposal") says about the place, and why.
+
+    `confidence` in 0..1 is None where there is nothing to reckon it from: a camera or a person said so.
+    """
 
     source: str
     says: str

@@ -64,7 +64,7 @@ EXAMPLE_ANSWER = {
     "sources": [
         {
             "source": "exif",
-            "says": "no coordinates",
+            "says": "No position.",
             "latitude": None,
             "longitude": None,
             "radius_m": None,
@@ -193,7 +193,9 @@ class MatchSerializer(serializers.Serializer[Any]):
 
 
 class LocationSourceSerializer(serializers.Serializer[Any]):
-    source = serializers.CharField(help_text="exif or visual.")  # type: ignore[assignment]  # declared, then taken off
+    source = serializers.CharField(  # type: ignore[assignment]  # declared, then taken off
+        help_text="exif, record, time, visual or proposal; record and proposal of a stored photo."
+    )
     says = serializers.CharField()
     latitude = serializers.FloatField(allow_null=True)
     longitude = serializers.FloatField(allow_null=True)

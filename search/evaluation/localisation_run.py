@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -41,6 +44,7 @@ DEFAULT_LIMIT: Final = 500
 KEPT_REPORTS: Final = 20
 _PORTION: Final = 16
 _LOCK: Final = 0x6576616C
+_CODE: Final = ("geolocator", "photos", "search")
 _STOPPED: Final = "somebody stopped the measurement; nothing of it was kept"
 
 
@@ -204,11 +208,17 @@ def tell_prior(prior: PlacePrior) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
 def code_version() -> str:
+    """Return the version, and after a plus the beginning of a digest of the code: equal for equal code alone."""
+    digest = hashlib.sha256()
+    for path in sorted(path for part in _CODE for path in (settings.BASE_DIR / part).rglob("*.py")):
+        digest.update(path.relative_to(settings.BASE_DIR).as_posix().encode() + b"\0" + path.read_bytes())
     try:
-        return version("geolocator")
+        release = version("geolocator")
     except PackageNotFoundError:
-        return "unknown"
+        release = "unknown"
+    return f"{release}+{digest.hexdigest()[:12]}"
 
 
 # --- around it ------------------------------------------------------------------------------------------

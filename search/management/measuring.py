@@ -43,6 +43,8 @@ def run_report(space: EmbeddingSpace, *, purpose: str, audience: str, quiet: boo
     if options.pop("fresh") and report is not None:
         stop_report(report.pk)
         report = None
+    if report is not None:
+        _refuse_others(report, options)
     try:
         report = report or start_report(space, purpose=purpose, audience=audience, **options)
     except NothingToMeasureError as exc:
@@ -54,3 +56,11 @@ def run_report(space: EmbeddingSpace, *, purpose: str, audience: str, quiet: boo
         except (MeasuredElsewhereError, MeasurementStoppedError) as exc:
             raise CommandError(str(exc)) from exc
     return report
+
+
+def _refuse_others(report: EvaluationReport, options: dict[str, Any]) -> None:
+    """Raise `CommandError` where a run that was broken off asks otherwise than what is asked for now."""
+    begun = {name: report.settings.get(name, value) for name, value in options.items()}
+    if begun != options:
+        told = ", ".join(f"{name} {value}" for name, value in begun.items())
+        raise CommandError(f"a run with {told} is under way: go on with it so, or begin anew with --fresh")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from photos.vision import registry
 from search.calibration import SHIPPED_PRIOR, read_prior
 from search.evaluation import accuracy, background, localisation_run
 from search.evaluation.__main__ import main as compare_runs
+from search.evaluation.calibrating import TRIALS_LIMIT
 from search.evaluation.localisation import conclude_trial, from_record, outcome_to_record, to_record
 from search.evaluation.localisation_run import finish_report, start_report
 from search.evaluation.reporting import read_report
@@ -183,8 +185,19 @@ def test_evaluate_prints_a_table_and_writes_json(space, tmp_path, capsys):
     told = json.loads(path.read_text())
     assert (told["space"], told["results"]["n"]) == ("made-up", 3)
     assert told["results"]["recall"]["25"]["at_1"] == 1.0
-    assert told["code_version"]
+    assert re.fullmatch(r"\S+\+[0-9a-f]{12}", told["code_version"])
     assert told["settings"]["prior"]["fitted_on"] == 0
+
+
+def test_evaluate_goes_on_with_a_run_as_it_was_begun_only(space, capsys):
+    add_photo(space, AXES[0], latitude=41.0, longitude=-40.0)
+    report = start_report(space)
+    with pytest.raises(CommandError, match=r"a run with limit 500, absent_m 200\.0 is under way"):
+        call_command("evaluate", absent_m=1000.0, verbosity=0)
+    call_command("evaluate", verbosity=0)
+    assert EvaluationReport.objects.get() == report
+    call_command("evaluate", absent_m=1000.0, fresh=True, verbosity=0)
+    assert EvaluationReport.objects.latest("pk").settings["absent_m"] == 1000.0
 
 
 def test_evaluate_puts_two_spaces_side_by_side(space, capsys):
@@ -236,7 +249,7 @@ def test_calibrate_refuses_politely_where_there_is_too_little(space, capsys):
 
 
 def start_calibration(space, synthetic):
-    report = start_report(space, purpose="calibration", audience=Audience.EVERYONE)
+    report = start_report(space, purpose="calibration", audience=Audience.EVERYONE, limit=TRIALS_LIMIT)
     fill(report, *synthetic)
     return report
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import User
 
-from photos.models import Photo, PhotoTag, SegmentEmbedding, Tag
+from photos.models import LocationProposal, Photo, PhotoTag, SegmentEmbedding, Tag
 from photos.services.spaces import active_space, create_space
 from photos.services.tagging import get_or_create_tag
 from photos.vision import registry
 from search.asking import ask, check_asker
 from search.errors import QuestionError
+from search.filtering import are_narrow
 from search.question import Question
 from search.questions import query_of_photo
 from search.ranking import fuse_with_words
@@ -138,6 +139,37 @@ def test_a_picture_with_tags_and_filters(town):
     here = {"filters": {"circle": [52.5, 13.4, 1000]}}
     assert set(ids(asked(here, picture=picture_of(1, 5)))) == {photo.pk for photo in town.tower}
     assert set(ids(asked({"filters": {"has_location": False}}))) == {photo.pk for photo in town.unplaced}
+
+
+def test_a_picture_with_any_of_several_tags_prefers_photos_with_more_of_them(town):
+    """The gate's other photo is liker; of two that are as like, the one with both tags comes first."""
+    tag(town.tower[0], "stone")
+    tag(town.tower[1], "stone", "high")
+    result = asked({"tags": ["Stone", "high"], "tags_any": True}, picture=picture_of(1, 5))
+    assert {match.photo_id: match.tag_overlap for match in result.matches} == {
+        town.tower[0].pk: 0.5,
+        town.tower[1].pk: 1.0,
+    }
+    assert ids(result)[0] == town.tower[1].pk
+
+
+def test_a_question_without_filters_takes_the_way_of_one_that_narrows_nothing():
+    plain = Question.from_parameters({"segment": 1})
+    assert not are_narrow(Filters(collection=plain.all_filters(), exclude=(3,)))
+    for narrow in ({"tags": ["gate"]}, {"filters": {"has_location": True}}, {"filters": {"circle": [52.5, 13.4, 9]}}):
+        assert are_narrow(Filters(collection=Question.from_parameters(narrow).all_filters()))
+    assert are_narrow(Filters(states=("ready",)))
+
+
+def test_a_stored_photo_is_answered_with_what_its_record_and_its_proposals_say(town):
+    photo = town.gate[0]
+    curator = User.objects.create_user("cleo", is_staff=True)
+    LocationProposal.objects.create(photo=photo, latitude=1.0, longitude=2.0, radius_m=50.0, source="visitor")
+    asked_about = {"photo": str(photo.uuid)}
+    assert [one.source for one in asked(asked_about, viewer=curator).sources] == ["record", "visual", "proposal"]
+    assert [one.source for one in asked(asked_about).sources] == ["record", "visual"]
+    Photo.objects.filter(pk=photo.pk).update(location_visibility="hidden")
+    assert [one.source for one in asked(asked_about).sources] == ["visual"]
 
 
 @pytest.mark.parametrize(

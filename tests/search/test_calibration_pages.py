@@ -257,7 +257,7 @@ def test_what_is_not_there_is_not_found(curator_client, space, url, data):
 
 
 def test_the_command_leaves_its_proposal_to_the_page(curator_client, space, synthetic, capsys):
-    report = start_report(space, purpose="calibration", audience=Audience.EVERYONE)
+    report = start_report(space, purpose="calibration", audience=Audience.EVERYONE, limit=calibrating.TRIALS_LIMIT)
     fill(report, *synthetic)
     call_command("calibrate", dry_run=True, verbosity=0)
     assert "the accuracy page offers it" in capsys.readouterr().out
