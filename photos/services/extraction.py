@@ -42,12 +42,15 @@ def export_vectors(
     """
     without = 0
     with open_writer(path, dtype=dtype) as writer:
-        done = {one.partition("/")[0] for one in writer.ids}
+        written = set(writer.ids)
+        whole = {one.partition("/")[0] for one in writer.ids}
+        whole -= {one.partition("/")[0] for one in writer.ids[-1:]}  # some segments of the last may be missing
         for page in _pages(Photo.objects.order_by("pk").values_list("pk", "uuid")):
-            wanted = {pk: str(uuid) for pk, uuid in page if str(uuid) not in done}
+            wanted = {pk: str(uuid) for pk, uuid in page if str(uuid) not in whole}
             rows = dict(_rows(space, wanted, segments=segments))
-            if rows:
-                writer.append(list(rows), np.stack(list(rows.values())))
+            new = [one for one in rows if one not in written]
+            if new:
+                writer.append(new, np.stack([rows[one] for one in new]))
             without += len(wanted) - len({one.partition("/")[0] for one in rows})
             if progress:
                 progress(len(page))

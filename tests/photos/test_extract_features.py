@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from photos import vectors
 from photos.models import EmbeddingSpace
-from photos.vision.interchange.feature_files import read_features
+from photos.vision.interchange.feature_files import open_writer, read_features
 from tests.research_pages import PAGES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +39,22 @@ def test_segments_have_their_ranks_in_their_ids(add, index, tmp_path):
     ids, rows = read_features(tmp_path / "features_classical-512_segments.parquet")
     assert ids == [f"{photo.uuid}/{rank}" for rank in range(9)]
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3)
+
+
+def test_segments_that_a_kill_cut_off_are_written_by_the_next_run(add, index, tmp_path):
+    photos = [add(seed) for seed in range(2)]
+    for photo in photos:
+        index(photo)
+    space = EmbeddingSpace.objects.get(slug="classical-512")
+    path = tmp_path / "features_classical-512_segments.hdf5"
+    _whole, parts = vectors.read_vectors(space, [photos[0].pk])
+    with open_writer(path) as writer:  # as a kill leaves it: a photo's first three segments
+        writer.append(
+            [f"{photos[0].uuid}/{rank}" for rank in range(3)], [parts[photos[0].pk][rank] for rank in range(3)]
+        )
+    call_command("extract_features", tmp_path, segments=True)
+    ids, _rows = read_features(path)
+    assert ids == [f"{photo.uuid}/{rank}" for photo in photos for rank in range(9)]
 
 
 def test_other_descriptors_of_the_same_pictures(add, index, tmp_path, capsys):
@@ -71,6 +87,11 @@ def test_the_commands_of_the_page_run(add, index, tmp_path, monkeypatch):
         ({"space": "classical-512"}, "has no vectors, 1 photos have none yet"),
         ({"framework": "classical", "space": "classical-512"}, "describes whole photos anew"),
         ({"framework": "timm", "model": "vit_tiny_patch16_224"}, "--fetch"),
+        ({"model": "clip-vit-l-14-openai"}, "leave --model out, or give a --framework"),
+        ({"limit": 100}, "leave --limit out"),
+        ({"scales": [0.7, 1.0]}, "leave --scales out"),
+        ({"max_side": 0}, "leave --max-side out"),
+        ({"engine": "ray"}, "leave --engine out"),
         ({"format": "json"}, "python -m photos.vision extract"),
     ],
 )

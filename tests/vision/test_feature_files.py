@@ -270,3 +270,29 @@ def test_faiss_says_what_it_cannot_make(tmp_path):
         faiss_index.export_index([], tmp_path / "i.faiss")
     with pytest.raises(InterchangeError, match="must both be there"):
         faiss_index.read_index(tmp_path / "i.faiss")
+
+
+def test_an_index_of_faiss_has_no_rows_that_no_search_could_tell(tmp_path):
+    write(tmp_path / "a.hdf5", ["a", "b"], vectors(2))
+    write(tmp_path / "b.hdf5", ["c", "a"], vectors(2))
+    with pytest.raises(InterchangeError, match="the id 'a' comes twice"):
+        faiss_index.export_index([tmp_path / "a.hdf5", tmp_path / "b.hdf5"], tmp_path / "i.faiss")
+    with h5py.File(tmp_path / "b.hdf5", "r+") as file:
+        file["features"][0, 3] = np.nan
+    with pytest.raises(InterchangeError, match="the vector of 'c' is not finite"):
+        faiss_index.export_index([tmp_path / "b.hdf5"], tmp_path / "i.faiss")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.hdf5", "b.hdf5"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0, 5.0, 6.0]], "got lengths 2, 4"),
+        ([[1.0, 2.0, 3.0, 4.0], None], "got lengths 4, none"),
+    ],
+)
+def test_parquet_with_vectors_of_other_lengths_is_refused(tmp_path, rows, told):
+    table = pyarrow.table({"id": ["a", "b"], "vector": pyarrow.array(rows, pyarrow.list_(pyarrow.float32()))})
+    pyarrow.parquet.write_table(table, tmp_path / "f.parquet")
+    with pytest.raises(InterchangeError, match=told):
+        parquet.read_features(tmp_path / "f.parquet")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -15,6 +15,24 @@ from photos.vision.bulk import command_line
 from photos.vision.bulk.planning import describe_recipe, job_of
 from photos.vision.errors import VisionError
 from photos.vision.progress import progress_bar
+
+_DESCRIBING: Final = (
+    *("model", "weights", "fetch", "pooling", "transform", "resolution", "min_size", "scales", "multiscale"),
+    *(
+        "local",
+        "max_side",
+        "window",
+        "limit",
+        "strict",
+        "readers",
+        "address",
+        "workers",
+        "num_cpus",
+        "num_gpus",
+        "batch",
+    ),
+)
+"""Options that say how pictures are described, beside `engine`, which has a default."""
 
 
 class Command(BaseCommand):
@@ -55,6 +73,11 @@ class Command(BaseCommand):
             raise SystemExit(status)
 
     def _export(self, asked: argparse.Namespace) -> None:
+        given = [name for name in _DESCRIBING if getattr(asked, name) is not None and getattr(asked, name) is not False]
+        given += ["engine"] if asked.engine != "local" else []
+        if given:
+            name = given[0].replace("_", "-")
+            raise CommandError(f"Stored vectors are written as they are; leave --{name} out, or give a --framework.")
         space = self._space(asked.space)
         kind = "_segments" if asked.segments else ""
         path = asked.out / f"features_{space.slug}{kind}.{asked.format or 'hdf5'}"

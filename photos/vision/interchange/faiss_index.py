@@ -25,8 +25,10 @@ def export_index(features: Iterable[Path], path: Path, *, factory: str = "Flat")
     faiss = _faiss()
     sources = list(features)
     index: Any = None
+    seen: set[str] = set()
     with whole_file(ids_path(path)) as names_path, names_path.open("w", encoding="utf-8") as names:
         for ids, rows in iterate_features(sources):
+            _check(ids, rows, seen)
             if index is None:
                 index = _empty_index(faiss, factory, sources, rows.shape[1])
             index.add(np.ascontiguousarray(rows, dtype=np.float32))
@@ -58,6 +60,16 @@ def read_index(path: Path) -> tuple[Any, list[str]]:
 def ids_path(path: Path) -> Path:
     """Return where the ids of an index stand."""
     return path.with_name(f"{path.name}.ids")
+
+
+def _check(ids: Sequence[str], rows: Any, seen: set[str]) -> None:
+    """Raise `InterchangeError` for numbers that have no similarity, and for an id that two rows have."""
+    for one, is_finite in zip(ids, np.isfinite(rows).all(axis=1).tolist(), strict=True):
+        if not is_finite:
+            raise InterchangeError(f"the vector of {one!r} is not finite")
+        if one in seen:
+            raise InterchangeError(f"the id {one!r} comes twice: no search could tell its rows apart")
+        seen.add(one)
 
 
 def _empty_index(faiss: Any, factory: str, sources: Sequence[Path], dimensions: int) -> Any:

@@ -55,10 +55,13 @@ def iterate_features(path: Path, *, rows: int = ROWS_AT_ONCE) -> Iterator[tuple[
 
 def _numbers(column: Any) -> NDArray[Any]:
     """Return (N, D) numbers of a column of lists, whether their length is told in the type or not."""
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    if not len(column) or len(flat) % len(column):
-        raise InterchangeError(f"{len(column)} vectors of different lengths, {len(flat)} numbers together")
-    return np.asarray(flat).reshape(len(column), -1)
+    import pyarrow.compute
+
+    lengths = pyarrow.compute.list_value_length(column).unique().to_pylist()
+    if len(lengths) != 1 or None in lengths:
+        told = ", ".join(sorted("none" if one is None else str(one) for one in lengths))
+        raise InterchangeError(f"expected vectors of one length, got lengths {told}")
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), -1)
 
 
 def _pyarrow() -> tuple[Any, Any]:
