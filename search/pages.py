@@ -16,16 +16,21 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 from PIL import Image
 
+from photos.filter_parameters import InvalidParameterError
 from photos.filters import PhotoFilters
 from photos.models import Photo
 from photos.pages.rates import held_to_rate, seconds_to_wait
 from photos.vision.errors import ImageRefused
 from search import examples, requests, services
 from search.api.views import LocateView, SimilarPhotosView
+from search.asking import ask
+from search.errors import QuestionError
 from search.models import SearchRequest
 from search.pictures import picture_response
 from search.presentation import present_result
+from search.question import Question
 from search.telling import tell, tell_refusal
+from search.types import SearchResult
 
 EXAMPLES_SHOWN = 6
 EXAMPLE_SIDE = 320
@@ -140,9 +145,25 @@ def example_image(request: HttpRequest, name: str) -> HttpResponseBase:
 @require_safe
 @held_to_rate(SimilarPhotosView.throttle_scope)
 def photo_similar(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
-    """The photos most like one of the collection."""
+    """The photos most like one of the collection, or that show what its segment of `?segment=`, a rank, shows."""
     photo = get_object_or_404(Photo.objects.all().visible_to(request.user), uuid=identity)
-    result = services.similar_to_photo(photo, viewer=request.user, limit=SIMILAR_LIMIT)
+    part = request.GET.get("segment", "")
+    try:
+        result = _photos_with_segment(photo, part, request) if part else _photos_like(photo, request)
+    except (QuestionError, InvalidParameterError) as exc:
+        raise Http404(str(exc)) from exc
     answer = tell(present_result(result, viewer=request.user))
     template = "photos/similar.html" if getattr(request, "htmx", False) else "photos/similar_page.html"
-    return render(request, template, {"section": "gallery", "photo": photo, "matches": answer["matches"]})
+    context = {"section": "gallery", "photo": photo, "matches": answer["matches"]}
+    if part:
+        context["segment_number"] = int(part) + 1
+    return render(request, template, context)
+
+
+def _photos_like(photo: Photo, request: HttpRequest) -> SearchResult:
+    return services.similar_to_photo(photo, viewer=request.user, limit=SIMILAR_LIMIT)
+
+
+def _photos_with_segment(photo: Photo, rank: str, request: HttpRequest) -> SearchResult:
+    given = {"photo": photo.uuid, "segment": rank, "mode": "object", "limit": SIMILAR_LIMIT}
+    return ask(Question.from_parameters(given), viewer=request.user)

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 
 from photos.api.presenting import may_edit
 from photos.history import history_of
-from photos.models import Photo
+from photos.models import EmbeddingSpace, Photo
+from photos.models.embedding import SpaceState
 from photos.outlines import outline_path
 from photos.pages.asking import Asked, read_asked, visible_photos
 from photos.pages.chips import gallery_url
@@ -33,6 +34,9 @@ class DrawnSegment:
     path: str
     hue: int
     tags: tuple[str, ...]
+    rank: int
+    is_searchable: bool
+    """Whether the space that searches use knows it."""
 
 
 @require_safe
@@ -91,15 +95,19 @@ def neighbours(photo: Photo, photos: PhotoQuerySet) -> tuple[Photo | None, Photo
 
 
 def drawn_segments(photo: Photo) -> Iterator[DrawnSegment]:
-    """Yield the segments of one segmenter, the largest first so that small ones lie on top."""
+    """Yield the segments of one segmenter, the active space's if it has any; the largest first, small ones on top."""
+    asked = EmbeddingSpace.objects.filter(state=SpaceState.ACTIVE).values_list("segmenter", flat=True).first()
     segments = list(photo.segments.order_by("segmenter", "-area").prefetch_related("segment_tags__tag"))
+    drawn = asked if any(one.segmenter == asked for one in segments) else None
     for segment in segments:
-        if segment.segmenter == segments[0].segmenter:
+        if segment.segmenter == (drawn or segments[0].segmenter):
             yield DrawnSegment(
                 number=segment.rank + 1,
                 path=outline_path(segment, photo_width=photo.width, photo_height=photo.height),
                 hue=segment.rank % HUES,
                 tags=tuple(given.tag.name for given in segment.segment_tags.all()),
+                rank=segment.rank,
+                is_searchable=drawn is not None,
             )
 
 

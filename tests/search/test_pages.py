@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import uuid
 
 import pytest
@@ -138,6 +139,30 @@ def test_similar_photos_work_without_javascript_too(client):
     url = reverse("photo-similar", args=[photos[0].uuid])
     assert "Photo 2" in client.get(url).content.decode()
     assert "<html" not in client.get(url, headers={"hx-request": "true"}).content.decode()
+
+
+def test_a_segment_of_a_photo_is_found_in_others(client, town):
+    """Each segment of the photo's page leads there: the gate's to the gate's other photo."""
+    page = client.get(town.gate[0].get_absolute_url()).content.decode()
+    links = re.findall(r'class="find" href="([^"]+)"', page)
+    assert len(links) == town.gate[0].segments.count() > 0
+    url = reverse("photo-similar", args=[town.gate[0].uuid])
+    assert sorted(links) == sorted(f"{url}?segment={rank}" for rank in range(len(links)))
+    response = client.get(links[0])
+    assert response.context["matches"][0]["url"] == town.gate[1].get_absolute_url()
+    assert re.search("<h1>Photos that show segment [1-9]</h1>", response.content.decode())
+
+
+def test_segments_of_another_segmenter_cannot_be_asked_with(client, town):
+    town.gate[0].segments.update(segmenter="another")
+    page = client.get(town.gate[0].get_absolute_url()).content.decode()
+    assert 'id="segment-legend"' in page
+    assert 'class="find"' not in page
+
+
+@pytest.mark.parametrize("part", ["99", "-1", "x", "1.5", "9" * 30])
+def test_a_segment_that_there_is_not_is_not_found(client, town, part):
+    assert client.get(reverse("photo-similar", args=[town.gate[0].uuid]), {"segment": part}).status_code == 404
 
 
 def test_the_number_of_placed_photos_counts_no_hidden_place(client, town):
