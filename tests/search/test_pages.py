@@ -150,7 +150,7 @@ def test_a_segment_of_a_photo_is_found_in_others(client, town):
     assert sorted(links) == sorted(f"{url}?segment={rank}" for rank in range(len(links)))
     response = client.get(links[0])
     assert response.context["matches"][0]["url"] == town.gate[1].get_absolute_url()
-    assert re.search("<h1>Photos that show segment [1-9]</h1>", response.content.decode())
+    assert re.search("<h1>Photos most like segment [1-9]</h1>", response.content.decode())
 
 
 def test_segments_of_another_segmenter_cannot_be_asked_with(client, town):
