@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,6 +248,26 @@ def test_paths_are_known_for_the_ids_of_their_pictures(tmp_path):
     found = translate({"P1/3/rgb/0.png": rank({"P2/images/7.png": 0.9, "images/7.png": 0.5, "7x.png": 0.1})}, voxdet)
     assert next(iter(found)) == voxdet.queries[0].id
     assert found[voxdet.queries[0].id].ids == (voxdet.gallery[0], voxdet.gallery[0], "7x.png")
+
+
+@pytest.mark.parametrize("listed", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg"])
+@pytest.mark.parametrize("found", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg", "core/x_1/pos/Pé.jpg", "P#U00e9.jpg"])
+def test_names_beyond_ascii_are_known_in_either_spelling(listed, found):
+    data = Dataset("D", (Query("#U00e9/q.jpg", frozenset({listed})),), (listed, "other.jpg"), Path, Path)
+    data = replace(data, locate_gallery=Path("core").joinpath)
+    rankings = translate({"é/q.jpg": rank({found: 0.9, "00000.tar/1": 0.1})}, data)
+    assert rankings["#U00e9/q.jpg"].ids == (listed, "00000.tar/1")
+
+
+def test_spellings_of_two_pictures_are_told_apart():
+    data = Dataset("D", (), ("é.jpg", "#U00e9.jpg"), Path, Path)
+    assert translate({"q": rank({"#U00e9.jpg": 0.9, "é.jpg": 0.1})}, data)["q"].ids == ("#U00e9.jpg", "é.jpg")
+
+
+def test_two_rankings_of_one_query_are_refused():
+    data = Dataset("D", (Query("a/é.jpg", frozenset("x")),), ("x",), Path, Path)
+    with pytest.raises(EvaluationError, match=r"a/é\.jpg is ranked more than once, also as a/#U00e9\.jpg"):
+        translate({"a/é.jpg": rank({"x": 0.9}), "a/#U00e9.jpg": rank({"y": 0.9})}, data)
 
 
 def test_a_path_that_names_several_pictures_stays(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -134,6 +135,17 @@ def test_check_ids_refuses_strangers(ilias, tmp_path, capsys):
         assert main(command) == 0
         assert main([*command, "--check-ids"]) == 1
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("listed", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg"])
+@pytest.mark.parametrize("found", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg"])
+def test_ids_of_ilias_are_known_in_either_spelling(tmp_path, capsys, listed, found):
+    (tmp_path / "image_query_ids.txt").write_text("x_1/query/Q.jpg,0,0,10,10\n")
+    (tmp_path / "positive_ids.txt").write_text(f"{listed},0.2,5\n", encoding="utf-8")
+    (tmp_path / "distractor_ids.txt.gz").write_bytes(gzip.compress(b"00000.tar/1\n"))
+    (tmp_path / "s.json").write_text(json.dumps({"x_1/query/Q.jpg": {found: 0.9, "00000.tar/1": 0.1}}))
+    assert main(["ilias", "--similarities", str(tmp_path / "s.json"), "--ids", str(tmp_path), "--check-ids"]) == 0
+    assert "mAP@1000 = 100.00" in capsys.readouterr().out
 
 
 def test_it_runs_as_a_module_without_django(ilias, tmp_path):
