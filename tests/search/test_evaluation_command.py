@@ -95,6 +95,25 @@ def test_only_the_selected_of_the_distractors_are_searched(ilias, tmp_path):
     assert {one for row in rows for one in row if ".tar/" in one} == {"00000.tar/0000000003", "00001.tar/0000000020"}
 
 
+@pytest.mark.parametrize("more", [[], ["--expand", "2"]])
+def test_selected_ids_that_are_not_there_are_counted(ilias, tmp_path, capsys, more):
+    (tmp_path / "selected.txt").write_text("0000000003\n0000000099\n00001.tar/0000000003\n")
+    search(ilias, tmp_path / "s.json", "--selected-ids", str(tmp_path / "selected.txt"), *more)
+    told = f"2 of 3 ids in {tmp_path}/selected.txt are not in the gallery, for instance 0000000099\n"
+    assert capsys.readouterr().err.endswith(told)
+
+
+@pytest.mark.parametrize("partition", ["positives", "distractors_00000"])
+def test_a_selection_of_nothing_that_is_there_is_refused(ilias, tmp_path, capsys, partition):
+    (tmp_path / "selected.txt").write_text("3\n99\n")
+    files = ["--queries", *features(ilias, "image_queries"), "--gallery", *features(ilias, partition)]
+    out = ["--out", str(tmp_path / "s.json"), "--selected-ids", str(tmp_path / "selected.txt")]
+    assert main(["knn", *files, *out]) == 1
+    told = f"none of the 2 ids in {tmp_path}/selected.txt is in the gallery, for instance 3"
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()
+
+
 def test_soir_measures_from_its_files(tmp_path, capsys):
     anns = {"q.jpg": Annotation(True, (1,)), "a.jpg": Annotation(False, (1, 2)), "b.jpg": Annotation(False, (2,))}
     write_anns(tmp_path / "anns.pt", anns)
