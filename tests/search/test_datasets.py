@@ -115,6 +115,16 @@ def test_google_landmarks(tmp_path, usage, names):
         assert data.queries[0].relevant == {"0123", "4567"}
 
 
+@pytest.mark.parametrize("cut", ["d", "d,e", "d,e f,Priv"])
+def test_google_landmarks_cut_off_in_a_line_are_told(tmp_path, cut):
+    make_google_landmarks(tmp_path)
+    path = tmp_path / "test" / "retrieval_solution_v2.1.csv"
+    path.write_text(f"{path.read_text()}{cut}")
+    told = rf"{path}: expected id, images and Private, Public or Ignored, got '{cut}'"
+    with pytest.raises(EvaluationError, match=told):
+        read_dataset("google-landmarks", tmp_path)
+
+
 def test_voxdet_soir(tmp_path):
     make_voxdet(tmp_path)
     data = read_dataset("voxdet-soir", tmp_path)
