@@ -145,6 +145,24 @@ def test_ilias(tmp_path):
     assert len(read_dataset("ilias", tmp_path, subset="distractors").gallery) == 39
 
 
+def test_boxes_beside_a_query_of_ilias_are_cut_out_together(tmp_path):
+    """As its own crop does: around all boxes in `Q..._bbox.txt`, whatever one the list has."""
+    make_ilias(tmp_path)
+    query = read_dataset("ilias", tmp_path).queries[0]
+    draw(tmp_path / "ilias_core" / query.id, inner=(20, 30, 50, 40))
+    beside = (tmp_path / "ilias_core" / query.id).with_name("Q001_00_bbox.txt")
+    beside.write_text("20 30 10 10\n60 50 10 20\n")
+    data = read_dataset("ilias", tmp_path)
+    assert data.queries[0].boxes == (Box(20, 30, 10, 10), Box(60, 50, 10, 20))
+    assert data.queries[1].boxes == (Box(5, 6, 70, 80),)
+    assert write_crops(replace(data, queries=data.queries[:1]), tmp_path / "crops") == 1
+    with Image.open(tmp_path / "crops" / "Q001_00.jpg") as found:
+        assert found.size == (50, 40)
+    beside.write_text("20 30 10\n")
+    with pytest.raises(EvaluationError, match=r"Q001_00_bbox\.txt: expected a box x y width height, got '20 30 10'"):
+        read_dataset("ilias", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
