@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from search.evaluation.errors import EvaluationError
 from search.evaluation.query_expansion import expand_queries
-from search.evaluation.similarities import Neighbours
+from search.evaluation.similarities import Neighbours, refuse_repeated
 
 Rows: TypeAlias = NDArray[Any]
 Parts: TypeAlias = Iterable[tuple[Sequence[str], Rows]]
@@ -35,7 +34,7 @@ def search_exact(
     """
     if len(query_ids) != len(queries) or not len(queries):
         raise EvaluationError(f"{len(query_ids)} ids for {len(queries)} queries; there must be at least one")
-    _refuse_repeated(query_ids, "queries")
+    refuse_repeated(query_ids, "queries")
     return _search(queries, gallery, k=k, device=device).name(query_ids)
 
 
@@ -123,7 +122,7 @@ class _Best:
         similarities, places = self.stack()
         kept = self._kept()
         names = tuple(self._names[place] for place in kept.tolist())
-        _refuse_repeated(names, "gallery")
+        refuse_repeated(names, "gallery")
         return Neighbours(tuple(query_ids), names, similarities, np.searchsorted(kept, places), self.searched)
 
     def _kept(self) -> NDArray[np.int64]:
@@ -169,13 +168,6 @@ def _make_engine(queries: NDArray[np.float32], device: str) -> _Engine:
         raise EvaluationError(
             f"torch cannot compute on {device!r} here; use cpu, or cuda where there is a GPU"
         ) from exc
-
-
-def _refuse_repeated(ids: Sequence[str], where: str) -> None:
-    """Raise `EvaluationError` for an id that comes twice: a ranking by ids would silently lose one of them."""
-    if len(set(ids)) < len(ids):
-        twice, times = Counter(ids).most_common(1)[0]
-        raise EvaluationError(f"the {where} hold {twice} {times} times; each id must be there once")
 
 
 def _pairs(borders: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -24,6 +24,9 @@ def report_lines(report: RetrievalReport) -> Iterator[str]:
         if names:
             shown = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
             yield f"  {len(names)} {what}: {shown}"
+    if short := report.short:
+        told = f"{short.count} rankings are shorter than k = {short.k}, the shortest has {short.shortest}"
+        yield f"  {told}: what they leave out counts as not found"
     yield ""
     yield from _value_lines(report.means)
     for kind, groups in report.breakdowns.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,10 +65,19 @@ class QueryResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortRankings:
+    """How many rankings end before the largest `k` places, and how many places the `shortest` has."""
+
+    count: int
+    k: int
+    shortest: int
+
+
+@dataclass(frozen=True, slots=True)
 class RetrievalReport:
     """The measures of all queries; `unanswered` had no ranking, `pointless` nothing relevant to find: neither counts.
 
-    `breakdowns` are means of the first measure by kind and name of group.
+    `breakdowns` are means of the first measure by kind and name of group. `short` rankings count, as they are.
     """
 
     name: str
@@ -76,6 +85,7 @@ class RetrievalReport:
     unanswered: tuple[str, ...] = ()
     pointless: tuple[str, ...] = ()
     breakdowns: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    short: ShortRankings | None = None
 
     @property
     def means(self) -> dict[str, float]:
@@ -122,7 +132,15 @@ def evaluate(
         else:
             values = measure(query, rankings[query.id], ks)
             results.append(QueryResult(query.id, query.instance or query.id, values, query.groups))
-    return RetrievalReport(name, tuple(results), tuple(unanswered), tuple(pointless))
+    short = find_short((rankings[result.query] for result in results), ks)
+    return RetrievalReport(name, tuple(results), tuple(unanswered), tuple(pointless), short=short)
+
+
+def find_short(rankings: Iterable[Ranking], ks: Sequence[int]) -> ShortRankings | None:
+    """Return what there is to tell of the rankings that have fewer places than the largest `k`; None without any."""
+    most = max(ks, default=0)
+    lengths = [len(ranking.ids) for ranking in rankings if len(ranking.ids) < most]
+    return ShortRankings(len(lengths), most, min(lengths)) if lengths else None
 
 
 def measure(query: Query, ranking: Ranking, ks: Sequence[int]) -> dict[str, float]:
@@ -178,6 +196,7 @@ def to_json(report: RetrievalReport) -> dict[str, Any]:
         "breakdowns": {kind: dict(groups) for kind, groups in report.breakdowns.items()},
         "unanswered": list(report.unanswered),
         "pointless": list(report.pointless),
+        "short": asdict(report.short) if report.short else None,
         "queries": [
             {"query": one.query, "instance": one.instance, "values": dict(one.values), "groups": dict(one.groups)}
             for one in report.results
@@ -197,4 +216,5 @@ def from_json(found: Mapping[str, Any]) -> RetrievalReport:
         unanswered=tuple(map(str, found.get("unanswered", ()))),
         pointless=tuple(map(str, found.get("pointless", ()))),
         breakdowns=dict(found.get("breakdowns", {})),
+        short=ShortRankings(**found["short"]) if found.get("short") else None,
     )

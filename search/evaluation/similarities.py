@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import pickle  # written only
 import zipfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,12 +41,25 @@ class Neighbours:
     searched: int = 0
 
     def rankings(self) -> dict[str, Ranking]:
-        """Return the ranking of each query; raises `ValueError` for a similarity that is not finite."""
+        """Return the ranking of each query; raises `ValueError` for a similarity that is not finite.
+
+        Raises `EvaluationError` for a query, or an id in a ranking, that is there twice.
+        """
+        refuse_repeated(self.query_ids, "queries")
         pairs = zip(self.query_ids, self.similarities, self.ranks, strict=True)
-        return {
-            query: rank(dict(zip((self.db_ids[place] for place in places), map(float, values), strict=True)))
-            for query, values, places in pairs
-        }
+        return {query: self._ranking(query, values, places) for query, values, places in pairs}
+
+    def _ranking(self, query: str, values: NDArray[np.float32], places: NDArray[np.int64]) -> Ranking:
+        names = [self.db_ids[place] for place in places]
+        refuse_repeated(names, f"neighbours of {query}")
+        return rank(dict(zip(names, map(float, values), strict=True)))
+
+
+def refuse_repeated(ids: Sequence[str], where: str) -> None:
+    """Raise `EvaluationError` for an id that comes twice: a ranking by ids would silently lose one of them."""
+    if len(set(ids)) < len(ids):
+        twice, times = Counter(ids).most_common(1)[0]
+        raise EvaluationError(f"the {where} hold {twice} {times} times; each id must be there once")
 
 
 def write_neighbours(path: Path, found: Neighbours) -> None:
@@ -105,8 +120,15 @@ def _shortened(found: Neighbours) -> dict[str, NDArray[Any]]:
 
 
 def _read_json(path: Path) -> dict[str, Ranking]:
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=partial(_without_repeats, path))
     return {str(query): rank({str(one): float(value) for one, value in row.items()}) for query, row in found.items()}
+
+
+def _without_repeats(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        refuse_repeated([name for name, _ in pairs], f"rankings in {path}")
+    return found
 
 
 def _read_npz(path: Path) -> dict[str, Ranking]:

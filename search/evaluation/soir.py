@@ -93,6 +93,7 @@ def evaluate_soir(
         unanswered=tuple(query.id for query in queries if query.id not in rankings),
         pointless=tuple(query.id for query in answered if not query.relevant),
         breakdowns=breakdowns,
+        short=retrieval.find_short((rankings[query.id] for query in answered), ks),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +115,16 @@ def test_google_landmarks(tmp_path, usage, names):
         assert data.queries[0].relevant == {"0123", "4567"}
 
 
+@pytest.mark.parametrize("cut", ["d", "d,e", "d,e f,Priv"])
+def test_google_landmarks_cut_off_in_a_line_are_told(tmp_path, cut):
+    make_google_landmarks(tmp_path)
+    path = tmp_path / "test" / "retrieval_solution_v2.1.csv"
+    path.write_text(f"{path.read_text()}{cut}")
+    told = rf"{path}: expected id, images and Private, Public or Ignored, got '{cut}'"
+    with pytest.raises(EvaluationError, match=told):
+        read_dataset("google-landmarks", tmp_path)
+
+
 def test_voxdet_soir(tmp_path):
     make_voxdet(tmp_path)
     data = read_dataset("voxdet-soir", tmp_path)
@@ -132,6 +143,24 @@ def test_ilias(tmp_path):
     assert len(query.relevant) == 3
     assert data.locate_query(query.id) == tmp_path / "ilias_core" / "merry_cup_001" / "query" / "Q001_00.jpg"
     assert len(read_dataset("ilias", tmp_path, subset="distractors").gallery) == 39
+
+
+def test_boxes_beside_a_query_of_ilias_are_cut_out_together(tmp_path):
+    """As its own crop does: around all boxes in `Q..._bbox.txt`, whatever one the list has."""
+    make_ilias(tmp_path)
+    query = read_dataset("ilias", tmp_path).queries[0]
+    draw(tmp_path / "ilias_core" / query.id, inner=(20, 30, 50, 40))
+    beside = (tmp_path / "ilias_core" / query.id).with_name("Q001_00_bbox.txt")
+    beside.write_text("20 30 10 10\n60 50 10 20\n")
+    data = read_dataset("ilias", tmp_path)
+    assert data.queries[0].boxes == (Box(20, 30, 10, 10), Box(60, 50, 10, 20))
+    assert data.queries[1].boxes == (Box(5, 6, 70, 80),)
+    assert write_crops(replace(data, queries=data.queries[:1]), tmp_path / "crops") == 1
+    with Image.open(tmp_path / "crops" / "Q001_00.jpg") as found:
+        assert found.size == (50, 40)
+    beside.write_text("20 30 10\n")
+    with pytest.raises(EvaluationError, match=r"Q001_00_bbox\.txt: expected a box x y width height, got '20 30 10'"):
+        read_dataset("ilias", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +276,26 @@ def test_paths_are_known_for_the_ids_of_their_pictures(tmp_path):
     found = translate({"P1/3/rgb/0.png": rank({"P2/images/7.png": 0.9, "images/7.png": 0.5, "7x.png": 0.1})}, voxdet)
     assert next(iter(found)) == voxdet.queries[0].id
     assert found[voxdet.queries[0].id].ids == (voxdet.gallery[0], voxdet.gallery[0], "7x.png")
+
+
+@pytest.mark.parametrize("listed", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg"])
+@pytest.mark.parametrize("found", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg", "core/x_1/pos/Pé.jpg", "P#U00e9.jpg"])
+def test_names_beyond_ascii_are_known_in_either_spelling(listed, found):
+    data = Dataset("D", (Query("#U00e9/q.jpg", frozenset({listed})),), (listed, "other.jpg"), Path, Path)
+    data = replace(data, locate_gallery=Path("core").joinpath)
+    rankings = translate({"é/q.jpg": rank({found: 0.9, "00000.tar/1": 0.1})}, data)
+    assert rankings["#U00e9/q.jpg"].ids == (listed, "00000.tar/1")
+
+
+def test_spellings_of_two_pictures_are_told_apart():
+    data = Dataset("D", (), ("é.jpg", "#U00e9.jpg"), Path, Path)
+    assert translate({"q": rank({"#U00e9.jpg": 0.9, "é.jpg": 0.1})}, data)["q"].ids == ("#U00e9.jpg", "é.jpg")
+
+
+def test_two_rankings_of_one_query_are_refused():
+    data = Dataset("D", (Query("a/é.jpg", frozenset("x")),), ("x",), Path, Path)
+    with pytest.raises(EvaluationError, match=r"a/é\.jpg is ranked more than once, also as a/#U00e9\.jpg"):
+        translate({"a/é.jpg": rank({"x": 0.9}), "a/#U00e9.jpg": rank({"y": 0.9})}, data)
 
 
 def test_a_path_that_names_several_pictures_stays(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -94,6 +95,25 @@ def test_only_the_selected_of_the_distractors_are_searched(ilias, tmp_path):
     assert {one for row in rows for one in row if ".tar/" in one} == {"00000.tar/0000000003", "00001.tar/0000000020"}
 
 
+@pytest.mark.parametrize("more", [[], ["--expand", "2"]])
+def test_selected_ids_that_are_not_there_are_counted(ilias, tmp_path, capsys, more):
+    (tmp_path / "selected.txt").write_text("0000000003\n0000000099\n00001.tar/0000000003\n")
+    search(ilias, tmp_path / "s.json", "--selected-ids", str(tmp_path / "selected.txt"), *more)
+    told = f"2 of 3 ids in {tmp_path}/selected.txt are not in the gallery, for instance 0000000099\n"
+    assert capsys.readouterr().err.endswith(told)
+
+
+@pytest.mark.parametrize("partition", ["positives", "distractors_00000"])
+def test_a_selection_of_nothing_that_is_there_is_refused(ilias, tmp_path, capsys, partition):
+    (tmp_path / "selected.txt").write_text("3\n99\n")
+    files = ["--queries", *features(ilias, "image_queries"), "--gallery", *features(ilias, partition)]
+    out = ["--out", str(tmp_path / "s.json"), "--selected-ids", str(tmp_path / "selected.txt")]
+    assert main(["knn", *files, *out]) == 1
+    told = f"none of the 2 ids in {tmp_path}/selected.txt is in the gallery, for instance 3"
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()
+
+
 def test_soir_measures_from_its_files(tmp_path, capsys):
     anns = {"q.jpg": Annotation(True, (1,)), "a.jpg": Annotation(False, (1, 2)), "b.jpg": Annotation(False, (2,))}
     write_anns(tmp_path / "anns.pt", anns)
@@ -134,6 +154,17 @@ def test_check_ids_refuses_strangers(ilias, tmp_path, capsys):
         assert main(command) == 0
         assert main([*command, "--check-ids"]) == 1
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("listed", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg"])
+@pytest.mark.parametrize("found", ["x_1/pos/P#U00e9.jpg", "x_1/pos/Pé.jpg"])
+def test_ids_of_ilias_are_known_in_either_spelling(tmp_path, capsys, listed, found):
+    (tmp_path / "image_query_ids.txt").write_text("x_1/query/Q.jpg,0,0,10,10\n")
+    (tmp_path / "positive_ids.txt").write_text(f"{listed},0.2,5\n", encoding="utf-8")
+    (tmp_path / "distractor_ids.txt.gz").write_bytes(gzip.compress(b"00000.tar/1\n"))
+    (tmp_path / "s.json").write_text(json.dumps({"x_1/query/Q.jpg": {found: 0.9, "00000.tar/1": 0.1}}))
+    assert main(["ilias", "--similarities", str(tmp_path / "s.json"), "--ids", str(tmp_path), "--check-ids"]) == 0
+    assert "mAP@1000 = 100.00" in capsys.readouterr().out
 
 
 def test_it_runs_as_a_module_without_django(ilias, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photos.vision.interchange.soir_files import Annotation
-from search.evaluation import metrics, retrieval, soir
+from search.evaluation import metrics, reporting, retrieval, soir
 from search.evaluation.errors import EvaluationError
 from search.evaluation.retrieval import Query, rank
 
@@ -97,6 +97,23 @@ def test_a_report_tells_what_it_did_not_count():
     assert retrieval.from_json(retrieval.to_json(report)) == report
 
 
+def test_a_report_tells_of_rankings_shorter_than_k():
+    queries = [Query("q1", frozenset("a")), Query("q2", frozenset("a")), Query("q3", frozenset("a"))]
+    rankings = {"q1": rank({"a": 0.9}), "q2": rank({"x": 0.8, "a": 0.7}), "q3": rank(dict.fromkeys("abcdef", 0.5))}
+    report = retrieval.evaluate(queries, rankings | {"other": rank({})}, ks=(5, 1))
+    assert report.short == retrieval.ShortRankings(count=2, k=5, shortest=1)
+    told = "  2 rankings are shorter than k = 5, the shortest has 1: what they leave out counts as not found"
+    assert told in list(reporting.report_lines(report))
+    assert retrieval.from_json(retrieval.to_json(report)) == report
+    assert retrieval.from_json({"name": "of old", "queries": []}).short is None
+
+
+def test_a_report_of_rankings_as_long_as_k_tells_nothing_of_that():
+    report = retrieval.evaluate([Query("q", frozenset("a"))], {"q": rank({"a": 0.9, "b": 0.1})}, ks=(1, 2))
+    assert report.short is None
+    assert "shorter" not in " ".join(reporting.report_lines(report))
+
+
 def test_junk_is_taken_out_of_the_ranking():
     query = Query("q", frozenset({"a", "j"}), junk=frozenset({"j", "k"}))
     values = retrieval.measure(query, rank({"k": 0.9, "j": 0.8, "x": 0.7, "a": 0.6}), ks=(2,))
@@ -152,6 +169,7 @@ def test_soir_counts_a_query_without_an_answer_as_nothing_found():
         {"SoIR mAP": (1 / 2 + 2 / 4) / 2 / 2, "R@1": 0.0, "R@2": 1 / 2, "P@3": 1 / 6, "mAP": (1 / 2 + 2 / 4) / 2}
     )
     assert report.pointless == ("q9",)
+    assert soir.evaluate_soir(soir.to_queries(ANNS), RANKINGS, ks=(5,)).short == retrieval.ShortRankings(2, 5, 4)
     assert report.breakdowns["set"] == {"OWID": 1 / 2, "RoboTools": 0.0}
 
 

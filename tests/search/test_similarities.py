@@ -266,6 +266,39 @@ def test_arrays_that_do_not_go_together_are_refused(tmp_path):
         write_neighbours(tmp_path / "s.csv", FOUND)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"q": {"a": 0.5, "b": 0.4, "a": 0.1}}', "hold a 2 times; each id must be there once"),
+        ('{"q": {"a": 0.5}, "r": {}, "q": {"b": 0.1}}', "hold q 2 times"),
+    ],
+)
+def test_json_that_repeats_an_id_is_refused(tmp_path, text, message):
+    (tmp_path / "s.json").write_text(text)
+    with pytest.raises(EvaluationError, match=message):
+        read_rankings(tmp_path / "s.json")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pkl"])
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"query_ids": ["q", "q"]}, "the queries hold q 2 times"),
+        ({"ranks": [[0, 1], [1, 1]]}, "neighbours of r hold b 2 times"),
+        ({"db_ids": ["a", "a"]}, "neighbours of q hold a 2 times"),
+    ],
+)
+def test_arrays_that_repeat_an_id_are_refused(tmp_path, suffix, arrays, message):
+    good = {"query_ids": ["q", "r"], "db_ids": ["a", "b"], "similarities": [[0.5, 0.1]] * 2, "ranks": [[0, 1]] * 2}
+    made: dict[str, Any] = good | arrays
+    if suffix == ".npz":
+        np.savez(tmp_path / "s.npz", **made)
+    else:
+        (tmp_path / "s.pkl").write_bytes(pickle.dumps(made))
+    with pytest.raises(EvaluationError, match=message):
+        read_rankings(tmp_path / f"s{suffix}")
+
+
 def test_json_is_what_ilias_reads(tmp_path):
     write_neighbours(tmp_path / "s.json", FOUND)
     assert json.loads((tmp_path / "s.json").read_text()) == {

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from search.evaluation import arguments
 from search.evaluation.datasets.ilias import read_ilias
+from search.evaluation.datasets.names import translate
 from search.evaluation.ilias import evaluate_ilias
+from search.evaluation.retrieval import Dataset, Ranking
 from search.evaluation.similarities import read_rankings
 
 HELP: Final = "mAP@k, the oracle and R@k of a run on ILIAS, by taxonomy, scale and clutter"
@@ -23,5 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     data = read_ilias(options.ids, taxonomy=options.taxonomy, distractors=options.check_ids)
-    rankings = read_rankings(options.similarities)
+    rankings = _translate(read_rankings(options.similarities), data.dataset)
     return arguments.tell(evaluate_ilias(data, rankings, ks=options.k, check_ids=options.check_ids), options)
+
+
+def _translate(rankings: Mapping[str, Ranking], data: Dataset) -> dict[str, Ranking]:
+    """Look for the positives only: distractors, a hundred million with `--check-ids`, are spelled in one way."""
+    positives = tuple(one for one in data.gallery if ".tar/" not in one)
+    return translate(rankings, replace(data, gallery=positives))

@@ -36,13 +36,15 @@ def run(options: argparse.Namespace) -> int:
     if options.expand < 0 or options.alpha < 0:
         raise EvaluationError(f"--expand and --alpha must be 0 or more, got {options.expand} and {options.alpha}")
     query_ids, queries = feature_files.read_features(options.queries)
-    selected = {row[0] for row in read_rows(options.selected_ids)} if options.selected_ids else None
+    selection = _Selection(options.selected_ids) if options.selected_ids else None
 
     def gallery() -> Iterator[tuple[list[str], Rows]]:
         with progress_bar(unit="vector", desc="Searching") as bar:
             for ids, rows in feature_files.iterate_features(options.gallery):
-                yield (ids, rows) if selected is None else _choose(ids, rows, selected)
+                yield selection.choose(ids, rows) if selection else (ids, rows)
                 bar.update(len(ids))
+        if selection:
+            selection.refuse_nothing()
 
     how: dict[str, Any] = {"k": options.k, "device": options.device}
     if options.expand:
@@ -52,14 +54,41 @@ def run(options: argparse.Namespace) -> int:
     write_neighbours(options.out, found)
     kept = found.ranks.shape[1]
     sys.stdout.write(f"{options.out}: {len(query_ids)} queries, {kept} neighbours each of {found.searched}\n")
+    if selection:
+        sys.stderr.write(selection.tell_unseen())
     return 0
 
 
-def _choose(ids: list[str], rows: Rows, selected: set[str]) -> tuple[list[str], Rows]:
-    """Leave out what is in a tar and not selected, by its id or its key there, as mini-ILIAS lists them."""
-    kept = [
-        place
-        for place, one in enumerate(ids)
-        if ".tar/" not in one or one in selected or one.partition(".tar/")[2] in selected
-    ]
-    return [ids[place] for place in kept], rows[kept]
+class _Selection:
+    """Of the pictures in tars, those that a list names by their ids or their keys there, as mini-ILIAS's does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ids = frozenset(row[0] for row in read_rows(path) if row[0])
+        self._seen: set[str] = set()
+
+    def choose(self, ids: list[str], rows: Rows) -> tuple[list[str], Rows]:
+        """Leave out what is in a tar and not in the list."""
+        kept = [place for place, one in enumerate(ids) if self._names(one) or ".tar/" not in one]
+        return [ids[place] for place in kept], rows[kept]
+
+    def refuse_nothing(self) -> None:
+        """Raise `EvaluationError` where the list named nothing of the gallery: every distractor would be missing."""
+        if not self._seen:
+            example = f", for instance {min(self._ids)}" if self._ids else ""
+            raise EvaluationError(
+                f"none of the {len(self._ids)} ids in {self._path} is in the gallery{example}; "
+                "use ids as the files of features have them, or keys of pictures in tars"
+            )
+
+    def tell_unseen(self) -> str:
+        """Return a line that says how many of the list were not in the gallery; none where all were."""
+        if not (unseen := self._ids - self._seen):
+            return ""
+        count = f"{len(unseen)} of {len(self._ids)} ids in {self._path}"
+        return f"{count} are not in the gallery, for instance {min(unseen)}\n"
+
+    def _names(self, one: str) -> bool:
+        names = self._ids.intersection((one, one.partition(".tar/")[2]))
+        self._seen |= names
+        return bool(names)

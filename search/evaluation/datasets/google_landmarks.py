@@ -17,6 +17,7 @@ from search.evaluation.retrieval import Dataset, Query
 
 NAME: Final = "Google Landmarks v2"
 USAGES: Final = ("private", "public", "all")
+_KNOWN_USAGES: Final = ("private", "public", "ignored")
 
 
 def read_google_landmarks(folder: Path, *, usage: str = "all") -> Dataset:
@@ -30,16 +31,21 @@ def read_google_landmarks(folder: Path, *, usage: str = "all") -> Dataset:
     rows = iter(read_rows(truth))
     if [title.lower() for title in next(rows, [])] != ["id", "images", "usage"]:
         raise EvaluationError(f"{truth} must begin with id,images,Usage")
-    queries = tuple(
-        Query(row[0], frozenset(row[1].split()), instance=row[0], groups={"usage": row[2].lower()})
-        for row in rows
-        if row[2].lower() in (USAGES[:2] if usage == "all" else (usage,))
-    )
+    wanted = USAGES[:2] if usage == "all" else (usage,)
+    queries = tuple(query for row in rows if (query := _query(row, truth)).groups["usage"] in wanted)
     index = _find(folder, "index", "index.csv", "index_image_to_landmark.csv")
     gallery = tuple(row[0] for number, row in enumerate(read_rows(index)) if number or row[0] != "id")
     return Dataset(
         NAME, queries, gallery, lambda one: _picture(folder, "test", one), lambda one: _picture(folder, "index", one)
     )
+
+
+def _query(row: list[str], truth: Path) -> Query:
+    if len(row) != 3 or row[2].lower() not in _KNOWN_USAGES:
+        told = ",".join(row)
+        raise EvaluationError(f"{truth}: expected id, images and Private, Public or Ignored, got {told!r}")
+    name, images, usage = row
+    return Query(name, frozenset(images.split()), instance=name, groups={"usage": usage.lower()})
 
 
 def _find(folder: Path, part: str, *names: str) -> Path:

@@ -2,7 +2,8 @@
 
 The lists of ids, in `image_ids/`, are enough to evaluate: `image_query_ids.txt` (id, box), `text_query_ids.txt`,
 `positive_ids.txt` (id, scale of the object, clutter) and `distractor_ids.txt.gz`. An id begins with its instance.
-Pictures are `ilias_core/<id>` and, for the distractors, `yfcc100m/<tar>/<key>`.
+Pictures are `ilias_core/<id>` and, for the distractors, `yfcc100m/<tar>/<key>`. Where `<query>_bbox.txt` lies beside
+a query's picture, all boxes in it are the query's, as in ILIAS's own crop, in the place of the list's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from photos.vision.interchange.lists import read_rows
-from search.evaluation.datasets.folders import find_first, to_box
+from search.evaluation.datasets.folders import find_first, read_boxes, to_box
 from search.evaluation.errors import EvaluationError
 from search.evaluation.retrieval import Dataset, Query
 
@@ -50,24 +51,26 @@ def read_ilias(folder: Path, *, taxonomy: Path | None = None, distractors: bool 
     answers = {instance: frozenset(ones) for instance, ones in relevant.items()}
     groups = _read_taxonomy(taxonomy or _find_taxonomy(ids))
     gallery = [*sorted(positives), *(_read_distractors(ids) if distractors else ())]
+    core = folder / "ilias_core"
     dataset = Dataset(
         NAME,
-        tuple(_read_queries(ids, answers, groups)),
+        tuple(_read_queries(ids, answers, groups, core)),
         tuple(gallery),
-        locate_query=lambda one: folder / "ilias_core" / one,
+        locate_query=lambda one: core / one,
         locate_gallery=lambda one: folder / ("yfcc100m" if ".tar/" in one else "ilias_core") / one,
     )
     return Ilias(dataset, *_read_traits(ids, positives))
 
 
 def _read_queries(
-    ids: Path, answers: Mapping[str, frozenset[str]], groups: Mapping[str, Mapping[str, str]]
+    ids: Path, answers: Mapping[str, frozenset[str]], groups: Mapping[str, Mapping[str, str]], core: Path
 ) -> Iterator[Query]:
     for file, kind in (("image_query_ids.txt", "image"), ("text_query_ids.txt", "text")):
         path = ids / file
         for name, *box in sorted(read_rows(path)) if path.exists() else ():
             instance = _instance(name)
-            boxes = (to_box(box, where=f"{path}, {name}"),) if box else ()
+            beside = read_boxes((core / name).with_name(f"{Path(name).stem}_bbox.txt"))
+            boxes = beside or ((to_box(box, where=f"{path}, {name}"),) if box else ())
             told = {"query": kind, **groups.get(instance, {})}
             yield Query(name, answers.get(instance, frozenset()), boxes=boxes, instance=instance, groups=told)
 
