@@ -329,3 +329,43 @@ def test_settings_may_come_from_a_file(tars, tmp_path):
     assert extract(tars, tmp_path / "out", "--config", tmp_path / "run.toml") == 0
     facts = json.loads((tmp_path / "out" / "features_00000.json").read_text())
     assert (facts["rows"], facts["recipe"]["scales"], facts["recipe"]["batch"]) == (2, [1.0, 0.7], 2)
+
+
+def test_every_option_may_come_from_a_file(tars, tmp_path):
+    (tmp_path / "ids.txt").write_text("1000\n2004\n2005\n")
+    lines = [f'selected-ids = "{tmp_path / "ids.txt"}"', "multiscale = true", 'batch = "2"', "strict = false"]
+    lines += ["start_tar = 1", "total_tars = 2", "tars_per_file = 1", 'dinov2_lora_weights = "none.safetensors"']
+    (tmp_path / "run.toml").write_text("\n".join(lines))
+    assert extract(tars, tmp_path / "out", "--config", tmp_path / "run.toml") == 0
+    assert read_features(tmp_path / "out" / "features_00001.hdf5")[0] == ["00001.tar/1000"]
+    assert read_features(tmp_path / "out" / "features_00002.hdf5")[0] == ["00002.tar/2004", "00002.tar/2005"]
+    recipe = json.loads((tmp_path / "out" / "features_00001.json").read_text())["recipe"]
+    assert (recipe["scales"], recipe["batch"]) == ([0.707, 1.0, 1.414], 2)
+
+
+def test_the_command_line_wins_over_the_file(tars, tmp_path):
+    (tmp_path / "run.toml").write_text("start_tar = 2\ntars_per_file = 1\ntotal_tars = 1\nscales = 0.7\nlimit = 1\n")
+    options = ("--start-tar", 0, "--limit", 3, "--config", tmp_path / "run.toml")
+    assert extract(tars, tmp_path / "out", *options) == 0
+    facts = json.loads((tmp_path / "out" / "features_00000.json").read_text())
+    assert (list(facts["input"]), facts["rows"], facts["recipe"]["scales"]) == (["00000.tar"], 3, [0.7])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('resolution = "large"', "run.toml: argument --resolution: invalid int value: 'large'"),
+        ("resolution = [1, 2]", "run.toml: unrecognized arguments: 2"),
+        ('scales = ["--local"]', "scales = ['--local'] is of the wrong kind"),
+        ("multiscale = 1", "multiscale = 1 is of the wrong kind; use true or false"),
+        ('format = "csv"', "argument --format: invalid choice: 'csv'"),
+        ("model = 1979-05-27", "is of the wrong kind"),
+        ("frame_work = 1", "unknown settings frame_work; known: "),
+    ],
+)
+def test_it_rejects_what_cannot_be_in_a_file(tars, tmp_path, capsys, content, told):
+    (tmp_path / "run.toml").write_text(content)
+    assert extract(tars, tmp_path / "out", "--config", tmp_path / "run.toml") == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.splitlines()) == 1
