@@ -285,6 +285,7 @@ def test_clip_of_transformers_with_its_texts(tmp_path):
         expected = network.get_text_features(input_ids=ids, attention_mask=mask).pooler_output
     assert cosine(found[0], expected) > 0.999999
     assert np.array_equal(texts.describe_texts(["a bridge"])[0], found[1])
+    assert texts.describe_texts([]).shape == (0, 32)
 
 
 @pytest.mark.parametrize(
