@@ -109,6 +109,24 @@ def test_selected_ids_of_tars_with_and_without_their_tar(tars, tmp_path):
     assert read_features(tmp_path / "out" / "features_00000.hdf5")[0] == ["00000.tar/0004", "00002.tar/2001"]
 
 
+def test_it_tells_how_many_selected_ids_are_not_there(tars, tmp_path, capsys):
+    (tmp_path / "ids.txt").write_text("2004\nelsewhere\n00000.tar/gone\n")
+    options = ("--selected-ids", tmp_path / "ids.txt", "--tars-per-file", 1)
+    assert extract(tars, tmp_path / "out", *options) == 0
+    assert read_features(tmp_path / "out" / "features_00002.hdf5")[0] == ["00002.tar/2004"]
+    assert "2 of 3 selected ids are not in these tars" in capsys.readouterr().out
+    assert extract(tars, tmp_path / "out", *options) == 0
+    assert "selected ids" not in capsys.readouterr().out  # the tars were not read again
+
+
+def test_it_rejects_selected_ids_of_which_none_is_there(tars, tmp_path, capsys):
+    (tmp_path / "ids.txt").write_text("0004.jpg\n00002/2001\n")
+    assert extract(tars, tmp_path / "out", "--selected-ids", tmp_path / "ids.txt", "--tars-per-file", 1) == 1
+    told = capsys.readouterr().err
+    assert "none of the 2 selected ids, as 00002/2001, is in these tars; an id is written as 00000.tar/0000" in told
+    assert not list((tmp_path / "out").glob("*.hdf5"))
+
+
 @pytest.fixture
 def ilias(tmp_path):
     """The layout of ILIAS's core: one thing, its queries, positives and description."""
@@ -274,7 +292,29 @@ def test_two_pictures_of_one_key_are_told(tmp_path):
     )
     listing = list_tars(find_tars(tar))
     assert [one.id for one in listing.entries] == ["0.tar/a", "0.tar/b/a"]
-    assert [(one[0], one[2]) for one in listing.refused] == [("0.tar/a", "twice")]
+    assert [(one[0], one[2]) for one in listing.refused] == [("0.tar/a.png", "twice"), ("0.tar/b/a.seg.jpg", "dots")]
+    assert extract(tar, tmp_path / "out") == 0
+    assert read_features(tmp_path / "out" / "features_00000.hdf5")[0] == ["0.tar/a", "0.tar/b/a"]
+
+
+def test_a_picture_with_a_dot_in_its_key_is_told(tmp_path):
+    tar = write_tar(tmp_path / "0.tar", {"./IMG.2020.jpg": jpeg(1), "a.jpg": jpeg(2), "a.seg.txt": b"sea"})
+    assert extract(tar, tmp_path / "out") == 0
+    assert read_features(tmp_path / "out" / "features_00000.hdf5")[0] == ["0.tar/a"]
+    (line,) = (tmp_path / "out" / "features_00000.errors.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["id"], told["code"]) == ("0.tar/IMG.2020.jpg", "dots")
+    assert "a key ends at the first dot" in told["error"]
+
+
+def test_it_rejects_a_folder_of_tars_and_pictures(tars, tmp_path, capsys):
+    (tars / "stray.jpg").write_bytes(jpeg(1))
+    assert extract(tars, tmp_path / "out") == 1
+    assert "holds tars, as 0000" in (told := capsys.readouterr().err)
+    assert "and pictures, as stray.jpg" in told
+    assert extract(tars, tmp_path / "out", "--format", "json") == 0
+    assert extract(tars, tmp_path / "tars-alone", "--partition", "distractors") == 0
+    assert [path.name for path in (tmp_path / "tars-alone").glob("*.hdf5")] == ["features_distractors_00000.hdf5"]
 
 
 def test_one_writer_at_a_time(tars, tmp_path):

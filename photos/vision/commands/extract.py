@@ -112,8 +112,7 @@ def wants_features(options: argparse.Namespace) -> bool:
     of_json, of_features = ([name for name in names if getattr(options, name)] for names in (_OF_JSON, _OF_FEATURES))
     if options.engine == "ray":
         of_features.append("engine")
-    asked = bool(of_features) or _has_tars(options.input)
-    features = options.format != "json" if options.format else asked
+    features = options.format != "json" if options.format else bool(of_features) or _has_tars(options.input)
     if features and of_json:
         raise VisionError(f"{option(of_json[0])} is for files of JSON; for features name --framework and --model")
     if not features and of_features:
