@@ -329,6 +329,22 @@ def test_one_writer_at_a_time(tars, tmp_path):
         run_jobs(jobs, recipe, LocalEngine(recipe))
 
 
+def test_files_of_both_formats_keep_what_they_were_made_with(tars, tmp_path, capsys):
+    out = tmp_path / "out"
+    for kind, limit in (("hdf5", 9), ("parquet", 3)):
+        assert extract(tars / "00001.tar", out, "--format", kind, "--limit", limit) == 0
+    assert set(files(out)) == {
+        *("features_00000.hdf5", "features_00000.json", "features_00000.errors.jsonl"),
+        *("features_00000.parquet", "features_00000.parquet.json", "features_00000.parquet.errors.jsonl"),
+    }
+    made = [json.loads((out / name).read_text()) for name in ("features_00000.json", "features_00000.parquet.json")]
+    assert [(one["limit"], one["rows"], one["refused"]) for one in made] == [(9, 4, 2), (3, 2, 1)]
+    for kind, limit in (("hdf5", 9), ("parquet", 3)):
+        assert extract(tars / "00001.tar", out, "--format", kind, "--limit", limit) == 0
+    assert extract(tars / "00001.tar", out, "--format", "parquet", "--limit", 9) == 1
+    assert "features_00000.parquet was made with limit 3, not 9" in capsys.readouterr().err
+
+
 def test_other_settings_need_another_folder(tars, tmp_path, capsys):
     assert extract(tars, tmp_path / "out") == 0
     assert extract(tars, tmp_path / "out", "--scales", 1, 0.7) == 1
