@@ -148,19 +148,27 @@ def use(source: Callable[[], Configuration]) -> Callable[[], Configuration]:
 
 def _read(name: str, value: Any) -> Any:
     if name in _PATHS:
+        if not isinstance(value, str | Path):
+            raise VisionError(f"{name.upper()}={value!r} is no path; write it as text")
         return Path(value).expanduser().absolute()
     if name == "extract_global_features":
         return _read_bool(name, value)
     if name in _LISTS:
-        parts = value.split(",") if isinstance(value, str) else value
-        return tuple(part.strip() for part in parts if part.strip())
+        return _read_list(name, value)
     if name not in _NUMBERS:
         return str(value)
     kind = _NUMBERS[name][0]
     try:
         return kind(value)
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, OverflowError) as exc:
         raise VisionError(f"{name.upper()}={value!r} is not a number") from exc
+
+
+def _read_list(name: str, value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise VisionError(f"{name.upper()}={value!r}: use a list of texts, or one text with commas between them")
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _read_bool(name: str, value: Any) -> bool:

@@ -151,6 +151,43 @@ def test_timm_pools_as_it_is_told(folder_of_weights, pooling):
     assert cosine(found, expected) > 0.999  # in bf16 where the CPU has it
 
 
+SWIN: dict[str, Any] = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "num_classes": 0}
+
+
+def small_swin():
+    """Return a small random Swin of timm, whose features have their channels last."""
+    prepare_torchvision()
+    import timm
+
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network: Any = timm.create_model("swin_tiny_patch4_window7_224", **SWIN)
+    return network.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("pooling", ["gap", "gem", "mac"])
+def test_timm_pools_features_whose_channels_are_last(pooling):
+    network = small_swin()
+    pixels = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    parts = network.forward_features(pixels)
+    assert parts.shape == (2, 7, 7, network.num_features)
+    expected = {
+        "gap": parts.mean((1, 2)),
+        "mac": parts.amax((1, 2)),
+        "gem": parts.clamp(min=1e-6).pow(3).mean((1, 2)) ** (1 / 3),
+    }[pooling]
+    found = timm_backbone.Pooled(network, pooling)(pixels)
+    assert found.shape == (2, network.num_features)
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_it_rejects_features_of_another_width_than_the_network_says():
+    network = small_swin()
+    network.output_fmt = "NCHW"
+    with pytest.raises(VisionError, match=r"features, \(1, 7, 7, 192\), are not 192 wide"):
+        timm_backbone.Pooled(network, "gap")(torch.zeros(1, 3, 224, 224))
+
+
 def test_several_scales_are_averaged(folder_of_weights):
     write_timm(folder_of_weights / f"timm-{VIT}.safetensors")
     resizing = Resizing("resize_square", 64)
@@ -248,6 +285,7 @@ def test_clip_of_transformers_with_its_texts(tmp_path):
         expected = network.get_text_features(input_ids=ids, attention_mask=mask).pooler_output
     assert cosine(found[0], expected) > 0.999999
     assert np.array_equal(texts.describe_texts(["a bridge"])[0], found[1])
+    assert texts.describe_texts([]).shape == (0, 32)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,24 @@ def test_selected_ids_of_tars_with_and_without_their_tar(tars, tmp_path):
     assert read_features(tmp_path / "out" / "features_00000.hdf5")[0] == ["00000.tar/0004", "00002.tar/2001"]
 
 
+def test_it_tells_how_many_selected_ids_are_not_there(tars, tmp_path, capsys):
+    (tmp_path / "ids.txt").write_text("2004\nelsewhere\n00000.tar/gone\n")
+    options = ("--selected-ids", tmp_path / "ids.txt", "--tars-per-file", 1)
+    assert extract(tars, tmp_path / "out", *options) == 0
+    assert read_features(tmp_path / "out" / "features_00002.hdf5")[0] == ["00002.tar/2004"]
+    assert "2 of 3 selected ids are not in these tars" in capsys.readouterr().out
+    assert extract(tars, tmp_path / "out", *options) == 0
+    assert "selected ids" not in capsys.readouterr().out  # the tars were not read again
+
+
+def test_it_rejects_selected_ids_of_which_none_is_there(tars, tmp_path, capsys):
+    (tmp_path / "ids.txt").write_text("0004.jpg\n00002/2001\n")
+    assert extract(tars, tmp_path / "out", "--selected-ids", tmp_path / "ids.txt", "--tars-per-file", 1) == 1
+    told = capsys.readouterr().err
+    assert "none of the 2 selected ids, as 00002/2001, is in these tars; an id is written as 00000.tar/0000" in told
+    assert not list((tmp_path / "out").glob("*.hdf5"))
+
+
 @pytest.fixture
 def ilias(tmp_path):
     """The layout of ILIAS's core: one thing, its queries, positives and description."""
@@ -274,7 +292,29 @@ def test_two_pictures_of_one_key_are_told(tmp_path):
     )
     listing = list_tars(find_tars(tar))
     assert [one.id for one in listing.entries] == ["0.tar/a", "0.tar/b/a"]
-    assert [(one[0], one[2]) for one in listing.refused] == [("0.tar/a", "twice")]
+    assert [(one[0], one[2]) for one in listing.refused] == [("0.tar/a.png", "twice"), ("0.tar/b/a.seg.jpg", "dots")]
+    assert extract(tar, tmp_path / "out") == 0
+    assert read_features(tmp_path / "out" / "features_00000.hdf5")[0] == ["0.tar/a", "0.tar/b/a"]
+
+
+def test_a_picture_with_a_dot_in_its_key_is_told(tmp_path):
+    tar = write_tar(tmp_path / "0.tar", {"./IMG.2020.jpg": jpeg(1), "a.jpg": jpeg(2), "a.seg.txt": b"sea"})
+    assert extract(tar, tmp_path / "out") == 0
+    assert read_features(tmp_path / "out" / "features_00000.hdf5")[0] == ["0.tar/a"]
+    (line,) = (tmp_path / "out" / "features_00000.errors.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["id"], told["code"]) == ("0.tar/IMG.2020.jpg", "dots")
+    assert "a key ends at the first dot" in told["error"]
+
+
+def test_it_rejects_a_folder_of_tars_and_pictures(tars, tmp_path, capsys):
+    (tars / "stray.jpg").write_bytes(jpeg(1))
+    assert extract(tars, tmp_path / "out") == 1
+    assert "holds tars, as 0000" in (told := capsys.readouterr().err)
+    assert "and pictures, as stray.jpg" in told
+    assert extract(tars, tmp_path / "out", "--format", "json") == 0
+    assert extract(tars, tmp_path / "tars-alone", "--partition", "distractors") == 0
+    assert [path.name for path in (tmp_path / "tars-alone").glob("*.hdf5")] == ["features_distractors_00000.hdf5"]
 
 
 def test_one_writer_at_a_time(tars, tmp_path):
@@ -287,6 +327,22 @@ def test_one_writer_at_a_time(tars, tmp_path):
         pytest.raises(VisionError, match="is being written by another process"),
     ):
         run_jobs(jobs, recipe, LocalEngine(recipe))
+
+
+def test_files_of_both_formats_keep_what_they_were_made_with(tars, tmp_path, capsys):
+    out = tmp_path / "out"
+    for kind, limit in (("hdf5", 9), ("parquet", 3)):
+        assert extract(tars / "00001.tar", out, "--format", kind, "--limit", limit) == 0
+    assert set(files(out)) == {
+        *("features_00000.hdf5", "features_00000.json", "features_00000.errors.jsonl"),
+        *("features_00000.parquet", "features_00000.parquet.json", "features_00000.parquet.errors.jsonl"),
+    }
+    made = [json.loads((out / name).read_text()) for name in ("features_00000.json", "features_00000.parquet.json")]
+    assert [(one["limit"], one["rows"], one["refused"]) for one in made] == [(9, 4, 2), (3, 2, 1)]
+    for kind, limit in (("hdf5", 9), ("parquet", 3)):
+        assert extract(tars / "00001.tar", out, "--format", kind, "--limit", limit) == 0
+    assert extract(tars / "00001.tar", out, "--format", "parquet", "--limit", 9) == 1
+    assert "features_00000.parquet was made with limit 3, not 9" in capsys.readouterr().err
 
 
 def test_other_settings_need_another_folder(tars, tmp_path, capsys):
@@ -329,3 +385,43 @@ def test_settings_may_come_from_a_file(tars, tmp_path):
     assert extract(tars, tmp_path / "out", "--config", tmp_path / "run.toml") == 0
     facts = json.loads((tmp_path / "out" / "features_00000.json").read_text())
     assert (facts["rows"], facts["recipe"]["scales"], facts["recipe"]["batch"]) == (2, [1.0, 0.7], 2)
+
+
+def test_every_option_may_come_from_a_file(tars, tmp_path):
+    (tmp_path / "ids.txt").write_text("1000\n2004\n2005\n")
+    lines = [f'selected-ids = "{tmp_path / "ids.txt"}"', "multiscale = true", 'batch = "2"', "strict = false"]
+    lines += ["start_tar = 1", "total_tars = 2", "tars_per_file = 1", 'dinov2_lora_weights = "none.safetensors"']
+    (tmp_path / "run.toml").write_text("\n".join(lines))
+    assert extract(tars, tmp_path / "out", "--config", tmp_path / "run.toml") == 0
+    assert read_features(tmp_path / "out" / "features_00001.hdf5")[0] == ["00001.tar/1000"]
+    assert read_features(tmp_path / "out" / "features_00002.hdf5")[0] == ["00002.tar/2004", "00002.tar/2005"]
+    recipe = json.loads((tmp_path / "out" / "features_00001.json").read_text())["recipe"]
+    assert (recipe["scales"], recipe["batch"]) == ([0.707, 1.0, 1.414], 2)
+
+
+def test_the_command_line_wins_over_the_file(tars, tmp_path):
+    (tmp_path / "run.toml").write_text("start_tar = 2\ntars_per_file = 1\ntotal_tars = 1\nscales = 0.7\nlimit = 1\n")
+    options = ("--start-tar", 0, "--limit", 3, "--config", tmp_path / "run.toml")
+    assert extract(tars, tmp_path / "out", *options) == 0
+    facts = json.loads((tmp_path / "out" / "features_00000.json").read_text())
+    assert (list(facts["input"]), facts["rows"], facts["recipe"]["scales"]) == (["00000.tar"], 3, [0.7])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('resolution = "large"', "run.toml: argument --resolution: invalid int value: 'large'"),
+        ("resolution = [1, 2]", "run.toml: unrecognized arguments: 2"),
+        ('scales = ["--local"]', "scales = ['--local'] is of the wrong kind"),
+        ("multiscale = 1", "multiscale = 1 is of the wrong kind; use true or false"),
+        ('format = "csv"', "argument --format: invalid choice: 'csv'"),
+        ("model = 1979-05-27", "is of the wrong kind"),
+        ("frame_work = 1", "unknown settings frame_work; known: "),
+    ],
+)
+def test_it_rejects_what_cannot_be_in_a_file(tars, tmp_path, capsys, content, told):
+    (tmp_path / "run.toml").write_text(content)
+    assert extract(tars, tmp_path / "out", "--config", tmp_path / "run.toml") == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.splitlines()) == 1

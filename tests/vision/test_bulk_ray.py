@@ -13,7 +13,7 @@ from photos.vision.__main__ import main
 from photos.vision.bulk.jobs import run_jobs
 from photos.vision.bulk.local_engine import LocalEngine
 from photos.vision.bulk.planning import Input, plan
-from photos.vision.bulk.ray_engine import RayEngine, RayPlace
+from photos.vision.bulk.ray_engine import RayEngine, RayPlace, count_actors
 from photos.vision.bulk.recipe import Recipe
 from photos.vision.bulk.stage import available_cpus
 from photos.vision.errors import VisionError
@@ -109,6 +109,27 @@ def test_a_cluster_of_its_own_takes_up_what_was_begun_without(tars, whole, tmp_p
     import ray
 
     assert not ray.is_initialized()
+
+
+def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> dict[str, Any]:
+    return {"Alive": alive, "Resources": {"CPU": cpus, "memory": 1e9, **({"GPU": gpus} if gpus else {})}}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "needs", "count"),
+    [
+        ([], {"CPU": 1.0}, 0),
+        ([node(4), node(3)], {"CPU": 2.0}, 3),
+        ([node(2), node(2)], {"CPU": 4.0}, 0),  # together they have it, but no actor lies on two
+        ([node(8), node(1, 4)], {"CPU": 1.0, "GPU": 1.0}, 1),
+        ([node(8), node(8)], {"CPU": 1.0, "GPU": 1.0}, 0),
+        ([node(4), node(64, alive=False)], {"CPU": 1.0}, 4),
+        ([node(0.3)], {"CPU": 0.1}, 3),
+        ([node(1, 1)], {"GPU": 0.25}, 4),
+    ],
+)
+def test_actors_are_counted_node_by_node(nodes, needs, count):
+    assert count_actors(nodes, needs) == count
 
 
 def test_it_rejects_a_cluster_that_cannot_be(tars, tmp_path, capsys, monkeypatch):

@@ -138,4 +138,5 @@ def _summary(tally: Tally, jobs: Sequence[Job], seconds: float) -> str:
     lines += [f"{path}: made" for path in tally.made]
     lines += [f"{path}: there already" for path in tally.there]
     lines += [f"{errors_path(job.path)}: what was refused" for job in jobs if errors_path(job.path).exists()]
+    lines += dict.fromkeys(filter(None, (job.remark() for job in jobs)))
     return "\n".join(lines) + "\n"

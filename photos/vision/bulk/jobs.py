@@ -20,12 +20,16 @@ ROUND_PICTURES: Final = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to be made at `path` of what `listing` finds; `asked` says how, and `size` is a guess of its share."""
+    """One file to be made at `path` of what `listing` finds; `asked` says how, and `size` is a guess of its share.
+
+    `remark` returns what is to be told when all is done, if anything.
+    """
 
     path: Path
     listing: Callable[[], Listing]
     asked: Mapping[str, Any]
     size: int = 1
+    remark: Callable[[], str] = str
 
 
 @dataclass(slots=True)

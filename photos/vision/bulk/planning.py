@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from photos.vision.bulk.sources import (
     Entry,
     Listing,
     Tar,
+    example_id,
     find_tars,
     list_folder,
     list_selected,
@@ -68,7 +69,18 @@ class Input:
             return True
         if self.partition:
             return self.partition == "distractors"
-        return self.place.is_file() or (not any(list_folder(self.place).entries) and any(self.place.glob("*.tar")))
+        return self.place.is_file() or _holds_tars(self.place)
+
+
+def _holds_tars(folder: Path) -> bool:
+    """Say whether a folder has tars and no pictures; raises `VisionError` where it has both."""
+    tar, picture = next(folder.glob("*.tar"), None), next(iter(list_folder(folder).entries), None)
+    if tar and picture:
+        raise VisionError(
+            f"{folder} holds tars, as {tar.name}, and pictures, as {picture.id}; name a folder of one kind, or "
+            "take the tars alone with --partition distractors"
+        )
+    return tar is not None
 
 
 def plan(asked: Input, out: Path, recipe: Recipe, *, format: str = "hdf5", dtype: str = "float16") -> list[Job]:  # noqa: A002 - the option's name
@@ -106,18 +118,56 @@ def _plan_tars(asked: Input, stem: Path, suffix: str, how: dict[str, Any]) -> li
     selected = read_ids(asked.selected_ids) if asked.selected_ids else None
     if selected:
         how = {**how, "selected_sha256": hashlib.sha256("\n".join(selected).encode()).hexdigest()}
+    groups = [tars[start : start + asked.tars_per_file] for start in range(0, len(tars), asked.tars_per_file)]
+    chosen = Selection(selected, groups) if selected else None
     jobs = []
-    for start in range(0, len(tars), asked.tars_per_file):
-        some = tars[start : start + asked.tars_per_file]
+    for number, some in enumerate(groups):
         sizes = {tar.name: tar.size for tar in some}
-        path = stem.with_name(f"{stem.name}_{(asked.start_tar + start) // asked.tars_per_file:05d}.{suffix}")
-        jobs.append(Job(path, _tar_lister(some, selected), {**how, "input": sizes}, size=sum(sizes.values())))
+        path = stem.with_name(f"{stem.name}_{asked.start_tar // asked.tars_per_file + number:05d}.{suffix}")
+        listing = partial(chosen.list_group, number) if chosen else partial(list_tars, some)
+        remark = chosen.describe_unseen if chosen else str
+        jobs.append(Job(path, listing, {**how, "input": sizes}, size=sum(sizes.values()), remark=remark))
     return jobs
 
 
-def _tar_lister(tars: Sequence[Tar], selected: Sequence[str] | None) -> Callable[[], Listing]:
-    wanted = None if selected is None else frozenset(selected)
-    return lambda: list_tars(tars, selected=wanted)
+class Selection:
+    """Ids that are looked for in groups of tars, and which of them were seen; each group is read once."""
+
+    def __init__(self, ids: Sequence[str], groups: Sequence[Sequence[Tar]]) -> None:
+        self._wanted, self._groups = frozenset(ids), groups
+        self._listings: dict[int, Listing] = {}
+        self._read: set[int] = set()
+        self._seen: set[str] = set()
+
+    def list_group(self, number: int) -> Listing:
+        """List a group's chosen pictures; raises `VisionError` where none of the ids is in any group."""
+        self._look_into(number)
+        for other in range(len(self._groups)):
+            if self._seen:
+                break
+            self._look_into(other)
+        if not self._seen:
+            example = example_id([tar for group in self._groups for tar in group])
+            raise VisionError(
+                f"none of the {len(self._wanted)} selected ids, as {min(self._wanted)}, is in these tars; an id is "
+                f"written as {example}, or without the tar's name"
+            )
+        return self._listings.pop(number)
+
+    def describe_unseen(self) -> str:
+        """Return how many ids are in none of the tars; nothing where all were seen, or not all tars were read."""
+        left = len(self._wanted - self._seen)
+        if not left or len(self._read) < len(self._groups):
+            return ""
+        return f"{left} of {len(self._wanted)} selected ids are not in these tars"
+
+    def _look_into(self, number: int) -> None:
+        if number in self._listings:
+            return
+        listing = self._listings[number] = list_tars(self._groups[number], selected=self._wanted)
+        self._read.add(number)
+        for one in listing.entries:
+            self._seen |= self._wanted & {one.id, one.id.partition("/")[2]}
 
 
 def _lister(asked: Input) -> Callable[[], Listing]:

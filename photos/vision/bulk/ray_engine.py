@@ -14,7 +14,7 @@ import pickle
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -133,12 +133,11 @@ class RayEngine:
                 yield described
 
     def _workers(self) -> int:
-        there = self._ray.cluster_resources()
-        fits = [there.get(kind, 0) / each for kind, each in self._needs().items()]
-        if int(min(fits)) < 1:
+        fit = count_actors(self._ray.nodes(), self._needs())
+        if fit < 1:
             wanted = " and ".join(f"{each:g} {kind}" for kind, each in self._needs().items())
             raise VisionError(f"no node of the cluster has the {wanted} that an actor needs")
-        return min(int(min(fits)), self._place.workers or int(min(fits)))
+        return min(fit, self._place.workers or fit)
 
     def _needs(self) -> dict[str, float]:
         return {kind: each for kind, each in (("CPU", self._place.cpus), ("GPU", self._place.gpus)) if each}
@@ -158,6 +157,13 @@ class RayEngine:
         except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
             raise VisionError(f"no Ray cluster to be had at {address or 'this machine'}: {_first_line(exc)}") from exc
         self._started = True
+
+
+def count_actors(nodes: Iterable[Mapping[str, Any]], needs: Mapping[str, float]) -> int:
+    """Return how many actors fit the nodes, as `ray.nodes()` lists them: each has to find all it needs on one node."""
+    there = [node.get("Resources", {}) for node in nodes if node.get("Alive")]
+    # Shares such as 0.1 are not quite what they are written as: three of them fit 0.3.
+    return sum(min(int(has.get(kind, 0) / each + 1e-6) for kind, each in needs.items()) for has in there)
 
 
 def _no_second_lives() -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """One file of features on its way: what is in it, what was refused, who writes it.
 
-`NAME.hdf5` comes with `NAME.json`, how it was made, and, where pictures were refused, `NAME.errors.jsonl`. Until it
-is whole its rows lie in `NAME.hdf5.part`. All of them have the same bytes however often the way to them was cut.
+`NAME.hdf5` comes with `NAME.json`, how it was made, and, where pictures were refused, `NAME.errors.jsonl`;
+`NAME.parquet` with `NAME.parquet.json` and `NAME.parquet.errors.jsonl`, so that both may lie in one folder. Until a
+file is whole its rows lie in `NAME.hdf5.part`. All of them have the same bytes however often the way to them was cut.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from photos.vision.interchange.whole_files import whole_file
 _REFUSED: Final = "refused.jsonl"
 _ASKED: Final = "asked.json"
 _LOCK: Final = "lock"
+_PLAIN: Final = ".hdf5"
 
 
 class OtherSettingsError(VisionError):
@@ -166,11 +168,17 @@ def _difference(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def errors_path(path: Path) -> Path:
-    return path.with_suffix(".errors.jsonl")
+    return _beside(path, ".errors.jsonl")
 
 
 def facts_path(path: Path) -> Path:
-    return path.with_suffix(".json")
+    return _beside(path, ".json")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """Return the name of a file that comes with another: files of HDF5 give it theirs without their suffix."""
+    stem = path.stem if path.suffix == _PLAIN else path.name
+    return path.with_name(f"{stem}{suffix}")
 
 
 def _write_errors(path: Path, refused: Sequence[Refusal]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -99,11 +100,12 @@ def list_tars(tars: Sequence[Tar], *, selected: Collection[str] | None = None) -
     for tar in tars:
         known: set[str] = set()
         try:
-            for key, entry in _iterate_tar(tar):
+            for key, entry, name in _iterate_tar(tar):
                 if selected is not None and key not in selected and entry.id not in selected:
                     continue
-                if key in known:
-                    listing.refused.append((entry.id, f"{tar.name} has two pictures {key}; the first counts.", "twice"))
+                if wrong := _told_of_name(tar, name, key, known):
+                    # By its whole name: the picture that has the key's id is described all the same.
+                    listing.refused.append((f"{tar.name}/{name}", *wrong))
                 else:
                     known.add(key)
                     listing.entries.append(entry)
@@ -113,6 +115,15 @@ def list_tars(tars: Sequence[Tar], *, selected: Collection[str] | None = None) -
             listing.refused.append((tar.name, told, "broken-tar"))
     listing.refused.extend(_missing(tars, selected or (), {one.id for one in listing.entries}))
     return listing
+
+
+def example_id(tars: Sequence[Tar]) -> str:
+    """Return the id of the first picture of these tars, or one as it would be."""
+    for tar in tars:
+        with suppress(tarfile.TarError):
+            for _key, entry, _name in _iterate_tar(tar):
+                return entry.id
+    return "00000.tar/0001"
 
 
 def find_tars(place: Place) -> list[Tar]:
@@ -146,18 +157,29 @@ def _missing(tars: Sequence[Tar], selected: Collection[str], found: set[str]) ->
             yield one, f"There is no picture {key} in {tar}; a key is the picture's name without its suffix.", "missing"
 
 
-def _iterate_tar(tar: Tar) -> Iterator[tuple[str, Entry]]:
+def _told_of_name(tar: Tar, name: str, key: str, known: Collection[str]) -> tuple[str, str] | None:
+    """Return what is wrong with a picture's name, and the same as a word for programs; nothing where it is right."""
+    if f".{name.rpartition('/')[2].partition('.')[2].lower()}" not in SUFFIXES:
+        return f"{tar.name} has {name}; a key ends at the first dot: name it KEY.SUFFIX, with no other dot.", "dots"
+    if key in known:
+        return f"{tar.name} has two pictures {key}; the first counts.", "twice"
+    return None
+
+
+def _iterate_tar(tar: Tar) -> Iterator[tuple[str, Entry, str]]:
+    """Yield the key, the entry and the whole name of each picture, those whose names have other dots among them."""
     with open_file(tar.path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # or a tar of millions fills the memory
             folder, _slash, name = member.name.removeprefix("./").rpartition("/")
-            stem, _dot, suffix = name.partition(".")
-            if not member.isfile() or not stem or f".{suffix.lower()}" not in SUFFIXES:
+            stem = name.partition(".")[0]
+            if not member.isfile() or not stem or Path(name).suffix.lower() not in SUFFIXES:
                 continue
             if member.offset_data + member.size > tar.size:
                 raise tarfile.ReadError("unexpected end of data")
             key = f"{folder}/{stem}" if folder else stem
-            yield key, Entry(f"{tar.name}/{key}", tar.path, member.offset_data, member.size)
+            whole = f"{folder}/{name}" if folder else name
+            yield key, Entry(f"{tar.name}/{key}", tar.path, member.offset_data, member.size), whole
 
 
 def _is_open(path: Path, folder: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from photos.vision.bulk.sources import find_pictures
 from photos.vision.bulk.stores import Place, to_place
 from photos.vision.errors import VisionError
 from photos.vision.extraction import ERRORS_NAME, ExtractionReport, ExtractionSettings, extract_folder
+from photos.vision.option_files import option, read_options
 from photos.vision.progress import progress_bar
 
 HELP: Final = "describe pictures into files; may be stopped and started again at any picture"
@@ -32,6 +32,8 @@ _OF_FEATURES: Final = (
 )
 """Options that only one of the two kinds of files has."""
 
+_TARS_PER_FILE: Final = 10
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -39,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder of results; what is there is not done again")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, by the names of these options")
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what may stand in a file, too; what is not given is None or False, so that the file's counts."""
     parser.add_argument("--encoder", help="for files of JSON; default: classical-512")
     parser.add_argument("--segmenter", help="for files of JSON; default: the one that goes with the encoder")
     parser.add_argument("--engine", help="local (default) or ray; auto, torch and openvino are taken as --compute")
@@ -47,20 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_argument_group("which pictures")
     which.add_argument("--partition", choices=PARTITIONS, help="one of ILIAS's")
     which.add_argument("--selected-ids", type=Path, metavar="FILE", help="ids, the first column of a CSV")
-    which.add_argument("--start-tar", type=int, default=0, help="number of the first tar; default: 0")
-    which.add_argument("--total-tars", type=int, default=0, help="how many tars; default: all")
-    which.add_argument("--tars-per-file", type=int, default=10, help="tars for one file of features; default: 10")
+    which.add_argument("--start-tar", type=int, help="number of the first tar; default: 0")
+    which.add_argument("--total-tars", type=int, help="how many tars; default: all")
+    which.add_argument("--tars-per-file", type=int, help=f"tars for one file of features; default: {_TARS_PER_FILE}")
     add_feature_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Describe all pictures; the status is 0 also where some were refused, for they are listed."""
-    given = _read_file(options.config) if options.config else {}
-    if wants_features(options, given):
-        return _run_features(options, given)
+    others = fill_options(options)
+    if wants_features(options):
+        return _run_features(options, others)
     if not Path(options.input).is_dir():
         raise VisionError(f"{options.input} is not a folder")
-    settings, found = read_settings(options)
+    settings, found = read_settings(options, others)
     former = configuration.use(lambda: found)
     try:
         return _extract(options.input, options.out, settings)
@@ -68,23 +75,48 @@ def run(options: argparse.Namespace) -> int:
         configuration.use(former)
 
 
-def wants_features(options: argparse.Namespace, given: dict[str, Any]) -> bool:
+def fill_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Fill the options that were not given from the file of `--config`; returns its settings that are no options.
+
+    Raises `VisionError` for a name or a value that is not known.
+    """
+    _split_engine(vars(options))
+    if not options.config:
+        return {}
+    found, others = read_options(options.config, _add_options)
+    _split_engine(found)
+    for name, value in found.items():
+        if getattr(options, name) is None or getattr(options, name) is False:
+            setattr(options, name, value)
+    known = {field.name for field in fields(configuration.Configuration)} | _OWN
+    if unknown := sorted(set(others) - known):
+        told = (
+            f"unknown settings {', '.join(unknown)}; known: {', '.join(sorted(known))}, and the options by their names"
+        )
+        raise VisionError(f"{options.config} has {told}")
+    return others
+
+
+def _split_engine(options: dict[str, Any]) -> None:
+    """Take an `engine` that means what runs networks as `compute`."""
+    engine = options.get("engine")
+    if engine and engine not in ENGINES:
+        options["compute"], options["engine"] = options.get("compute") or engine, None
+
+
+def wants_features(options: argparse.Namespace) -> bool:
     """Say whether files of features are asked for: by the format, else by any option that files of JSON lack.
 
     Raises `VisionError` for an option of the one where files of the other kind are made: it would do nothing.
     """
-    chosen = options.format or given.get("format")
-    of_json, of_features = (
-        [name for name in names if getattr(options, name) or name in given] for names in (_OF_JSON, _OF_FEATURES)
-    )
-    if "ray" in {options.engine, given.get("engine")}:
+    of_json, of_features = ([name for name in names if getattr(options, name)] for names in (_OF_JSON, _OF_FEATURES))
+    if options.engine == "ray":
         of_features.append("engine")
-    asked = bool(of_features) or _has_tars(options.input)
-    features = chosen != "json" if chosen else asked
+    features = options.format != "json" if options.format else bool(of_features) or _has_tars(options.input)
     if features and of_json:
-        raise VisionError(f"{_option(of_json[0])} is for files of JSON; for features name --framework and --model")
+        raise VisionError(f"{option(of_json[0])} is for files of JSON; for features name --framework and --model")
     if not features and of_features:
-        raise VisionError(f"{_option(of_features[0])} is for files of features; leave it out, or --format json")
+        raise VisionError(f"{option(of_features[0])} is for files of features; leave it out, or --format json")
     return features
 
 
@@ -92,43 +124,41 @@ def _has_tars(place: Place) -> bool:
     return isinstance(place, str) or (place.exists() and Input(place).has_tars)
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def read_settings(options: argparse.Namespace) -> tuple[ExtractionSettings, configuration.Configuration]:
+def read_settings(
+    options: argparse.Namespace, others: dict[str, Any]
+) -> tuple[ExtractionSettings, configuration.Configuration]:
     """Return what is to be done and how vision is set up: options win over the file, the file over the environment.
 
-    Raises `VisionError` for a name or a value that is not known.
+    Raises `VisionError` for a value that cannot be.
     """
-    given = _read_file(options.config) if options.config else {}
-    given |= {name: getattr(options, name) for name in _JSON if getattr(options, name) is not None}
-    given.pop("format", None)
-    others = _read_compute(options, {name: value for name, value in given.items() if name not in _OWN})
-    own: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in _OWN
-    }
-    try:
-        settings = replace(ExtractionSettings(), **own)
-    except TypeError as exc:
-        raise VisionError(f"a setting has a value of the wrong kind: {exc}") from exc
-    return settings, configuration.read_configuration(others, base=configuration.current())
+    own = {name: value for name, value in others.items() if name in _OWN}
+    _check_tags(own)
+    own |= {name: getattr(options, name) for name in _JSON if getattr(options, name) is not None}
+    if "words" in own:
+        own["words"] = tuple(own["words"])
+    rest = {name: value for name, value in others.items() if name not in _OWN}
+    return replace(ExtractionSettings(), **own), _read_configuration(options, rest)
 
 
-def _run_features(options: argparse.Namespace, given: dict[str, Any]) -> int:
-    """Fill the options that were not given from the file, and make the files of features."""
-    for name in [name for name in given if name != "engine" and getattr(options, name, 0) is None]:
-        setattr(options, name, given.pop(name))
-    found = configuration.read_configuration(_read_compute(options, given), base=configuration.current())
+def _check_tags(own: dict[str, Any]) -> None:
+    words, cut = own.get("words", []), own.get("tag_cut", 0.0)
+    if not isinstance(words, list) or not all(isinstance(one, str) for one in words):
+        raise VisionError(f"a setting has a value of the wrong kind: words = {words!r}; use a list of words")
+    if isinstance(cut, bool) or not isinstance(cut, int | float):
+        raise VisionError(f"a setting has a value of the wrong kind: tag_cut = {cut!r}; use a number")
+
+
+def _run_features(options: argparse.Namespace, others: dict[str, Any]) -> int:
+    found = _read_configuration(options, others)
     former = configuration.use(lambda: found)
     try:
         asked = Input(
             place=options.input,
             partition=options.partition or "",
             selected_ids=options.selected_ids,
-            start_tar=options.start_tar,
-            total_tars=options.total_tars,
-            tars_per_file=options.tars_per_file,
+            start_tar=options.start_tar or 0,
+            total_tars=options.total_tars or 0,
+            tars_per_file=_TARS_PER_FILE if options.tars_per_file is None else options.tars_per_file,
             limit=options.limit or 0,
         )
         recipe = recipe_of(options)
@@ -138,27 +168,10 @@ def _run_features(options: argparse.Namespace, given: dict[str, Any]) -> int:
         configuration.use(former)
 
 
-def _read_compute(options: argparse.Namespace, given: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of vision with `compute`, or an `engine` that means it, under its name there."""
-    given = dict(given)
-    engine, compute = options.engine or given.get("engine"), options.compute or given.get("compute")
-    given.pop("engine", None)
-    given.pop("compute", None)
-    if engine in ENGINES:
-        options.engine = engine
-    elif engine:
-        compute, options.engine = compute or engine, "local"
-    return given | ({"vision_engine": compute} if compute else {})
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return {name.lower().replace("-", "_"): value for name, value in tomllib.load(file).items()}
-    except OSError as exc:
-        raise VisionError(f"{path} cannot be read: {exc.strerror}") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise VisionError(f"{path} is no TOML: {exc}") from exc
+def _read_configuration(options: argparse.Namespace, others: dict[str, Any]) -> configuration.Configuration:
+    """Return how vision is set up: the file's settings, and `compute` under its name there, over the environment's."""
+    compute = {"vision_engine": options.compute} if options.compute else {}
+    return configuration.read_configuration({**others, **compute}, base=configuration.current())
 
 
 def _extract(folder: Path, out: Path, settings: ExtractionSettings) -> int:

@@ -32,7 +32,7 @@ def load(recipe: Recipe) -> NetworkBackbone:
     config = network.pretrained_cfg
     patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
     multiple = patch[0] if getattr(network, "dynamic_img_size", False) and patch else 1
-    module = _Tokens(network) if recipe.descriptors == "local" else _Pooled(network, recipe.pooling)
+    module = _Tokens(network) if recipe.descriptors == "local" else Pooled(network, recipe.pooling)
     if recipe.descriptors == "local" and multiple == 1:
         raise VisionError(f"local descriptors are those of a ViT's patches; {recipe.model_name!r} has none")
     return NetworkBackbone(recipe, module, mean=config["mean"], std=config["std"], multiple=multiple)
@@ -71,7 +71,7 @@ def _check_names(network: Any, state: dict[str, Tensor], path: Path, name: str) 
         raise WeightsCorruptError(f"{path} does not hold the weights of timm's {name}: it has no {missing[0]}{more}")
 
 
-class _Pooled(nn.Module):
+class Pooled(nn.Module):
     def __init__(self, network: Any, pooling: str) -> None:
         super().__init__()
         if pooling == "cls" and not getattr(network, "has_class_token", False):
@@ -84,7 +84,7 @@ class _Pooled(nn.Module):
             return whole
         features: Tensor = self.network.forward_features(pixels)
         if features.ndim == 4:
-            return pool(features.flatten(2).transpose(1, 2), self.pooling)
+            return pool(_as_tokens(features, self.network), self.pooling)
         if self.pooling == "cls":
             return features[:, 0]
         return pool(features[:, getattr(self.network, "num_prefix_tokens", 0) :], self.pooling)
@@ -98,6 +98,19 @@ class _Tokens(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         tokens: Tensor = self.network.forward_features(pixels)
         return tokens
+
+
+def _as_tokens(features: Tensor, network: Any) -> Tensor:
+    """Return (N, L, D) of a map, (N, D, H, W) or, where the network says so, (N, H, W, D); raises `VisionError`."""
+    last = str(getattr(network, "output_fmt", "NCHW")).endswith("NHWC")  # some say it by an enumeration
+    tokens = features.flatten(1, 2) if last else features.flatten(2).transpose(1, 2)
+    if tokens.shape[2] != network.num_features:
+        shape = tuple(features.shape)
+        raise VisionError(
+            f"this network's features, {shape}, are not {network.num_features} wide where they should be; "
+            "use --pooling head"
+        )
+    return tokens
 
 
 def pool(tokens: Tensor, pooling: str) -> Tensor:

@@ -80,13 +80,13 @@ class TransformersTexts:
 
     @torch.inference_mode()
     def describe_texts(self, texts: Sequence[str]) -> Vectors:
-        """Return (N, D) float32 of unit norm; a text's vector never depends on the others'."""
+        """Return (N, D) float32 of unit norm; a text's vector never depends on the others', and N may be 0."""
         config = getattr(self._network.config, "text_config", self._network.config)
         length = int(config.max_position_embeddings)
         if self._tokenize.pad_token is None:
             self._tokenize.pad_token = self._tokenize.eos_token or self._tokenize.unk_token
         found = []
-        for text in texts:
+        for text in texts or [""]:  # of no texts one tells how long vectors are
             tokens = self._tokenize(
                 [text], padding="max_length", truncation=True, max_length=length, return_tensors="pt"
             )
@@ -95,7 +95,7 @@ class TransformersTexts:
                 inputs["attention_mask"] = tokens["attention_mask"]
             found.append(_pooled(self._network.get_text_features(**inputs)))
         vectors = nn.functional.normalize(torch.cat(found).float(), dim=-1)
-        return np.asarray(vectors.cpu().numpy(), np.float32)
+        return np.asarray(vectors[: len(texts)].cpu().numpy(), np.float32)
 
 
 class _Vision(nn.Module):
