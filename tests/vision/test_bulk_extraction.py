@@ -127,6 +127,15 @@ def test_it_rejects_selected_ids_of_which_none_is_there(tars, tmp_path, capsys):
     assert not list((tmp_path / "out").glob("*.hdf5"))
 
 
+def test_a_machines_share_of_the_tars_may_hold_none_of_the_selected(tars, tmp_path):
+    (tmp_path / "ids.txt").write_text("00002.tar/2001\n")
+    options = ("--selected-ids", tmp_path / "ids.txt", "--tars-per-file", 1, "--total-tars", 1)
+    assert extract(tars, tmp_path / "out", *options) == 0
+    assert read_features(tmp_path / "out" / "features_00000.hdf5")[0] == []
+    assert extract(tars, tmp_path / "out", *options, "--start-tar", 2) == 0
+    assert read_features(tmp_path / "out" / "features_00002.hdf5")[0] == ["00002.tar/2001"]
+
+
 @pytest.fixture
 def ilias(tmp_path):
     """The layout of ILIAS's core: one thing, its queries, positives and description."""

@@ -119,7 +119,10 @@ def _plan_tars(asked: Input, stem: Path, suffix: str, how: dict[str, Any]) -> li
     if selected:
         how = {**how, "selected_sha256": hashlib.sha256("\n".join(selected).encode()).hexdigest()}
     groups = [tars[start : start + asked.tars_per_file] for start in range(0, len(tars), asked.tars_per_file)]
-    chosen = Selection(selected, groups) if selected else None
+    is_share = bool(
+        asked.start_tar or asked.total_tars
+    )  # other machines have the others, and perhaps all that is chosen
+    chosen = Selection(selected, groups, may_be_empty=is_share) if selected else None
     jobs = []
     for number, some in enumerate(groups):
         sizes = {tar.name: tar.size for tar in some}
@@ -133,20 +136,20 @@ def _plan_tars(asked: Input, stem: Path, suffix: str, how: dict[str, Any]) -> li
 class Selection:
     """Ids that are looked for in groups of tars, and which of them were seen; each group is read once."""
 
-    def __init__(self, ids: Sequence[str], groups: Sequence[Sequence[Tar]]) -> None:
-        self._wanted, self._groups = frozenset(ids), groups
+    def __init__(self, ids: Sequence[str], groups: Sequence[Sequence[Tar]], *, may_be_empty: bool = False) -> None:
+        self._wanted, self._groups, self._may_be_empty = frozenset(ids), groups, may_be_empty
         self._listings: dict[int, Listing] = {}
         self._read: set[int] = set()
         self._seen: set[str] = set()
 
     def list_group(self, number: int) -> Listing:
-        """List a group's chosen pictures; raises `VisionError` where none of the ids is in any group."""
+        """List a group's chosen pictures; raises `VisionError` where none of the ids is in any, unless that may be."""
         self._look_into(number)
         for other in range(len(self._groups)):
-            if self._seen:
+            if self._seen or self._may_be_empty:
                 break
             self._look_into(other)
-        if not self._seen:
+        if not self._seen and not self._may_be_empty:
             example = example_id([tar for group in self._groups for tar in group])
             raise VisionError(
                 f"none of the {len(self._wanted)} selected ids, as {min(self._wanted)}, is in these tars; an id is "
