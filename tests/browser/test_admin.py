@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from photos.models import Photo
 from tests.browser.conftest import ELSEWHERE, PLACE
+from tests.browser.pointing import click_at, settled_box
 from tests.browser.walls import wall
 
 MARKER = ".leaflet-marker-pane .leaflet-marker-icon"
@@ -39,18 +40,18 @@ def test_the_map_and_the_numbers_say_the_same(curator, collection):
     curator.goto(form_of(collection[0]))
     assert point(curator) == PLACE
     expect(curator.locator(MARKER)).to_be_visible()
-    curator.locator(".point-map").scroll_into_view_if_needed()
-    box = curator.locator(".point-map").bounding_box()
-    curator.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.3)
+    click_at(curator.locator(".point-map"), 0.75, 0.3)
+    expect(curator.locator("#id_latitude")).not_to_have_value(str(PLACE[0]))
     clicked = point(curator)
     assert clicked[0] > PLACE[0]
     assert clicked[1] > PLACE[1]
-    marker = curator.locator(MARKER).bounding_box()
+    marker = settled_box(curator.locator(MARKER))
     x, y = marker["x"] + marker["width"] / 2, marker["y"] + marker["height"] / 2
     curator.mouse.move(x, y)
     curator.mouse.down()
     curator.mouse.move(x - 60, y + 50, steps=4)
     curator.mouse.up()
+    expect(curator.locator("#id_latitude")).not_to_have_value(str(clicked[0]))
     dragged = point(curator)
     assert dragged[0] < clicked[0]
     assert dragged[1] < clicked[1]

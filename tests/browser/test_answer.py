@@ -17,6 +17,7 @@ from photos.models import LocationProposal, Photo
 from search import asking, requests
 from search.models import SearchRequest
 from tests.browser.conftest import PLACE
+from tests.browser.pointing import click_at, settled_box
 
 ADDRESS = re.compile("/locate/[0-9a-f-]+/$")
 Ask = Callable[[Path], SearchRequest]
@@ -115,9 +116,8 @@ def test_a_part_of_the_photo_is_asked_and_the_trail_leads_back(page, collection,
     whole = ask(scene_files["known"])
     page.get_by_role("link", name="Search with a part").click()
     region = page.locator("#region")
-    region.scroll_into_view_if_needed()
     page.wait_for_load_state("networkidle")  # the module that draws has come
-    box = region.bounding_box()
+    box = settled_box(region)
     if is_phone(page):
         page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     else:
@@ -229,8 +229,8 @@ def test_the_photo_is_saved_where_the_marker_is_put(page, collection, scene_file
     place = page.locator("#place-map")
     expect(place.locator(".answer-pin")).to_be_visible()
     latitude = page.input_value("#save-latitude")
-    box = place.bounding_box()
-    page.mouse.click(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.3)
+    click_at(place, 0.7, 0.3)
+    expect(page.locator("#save-latitude")).not_to_have_value(latitude)
     assert float(page.input_value("#save-latitude")) > float(latitude)
     page.fill("#save-name", "My wall")
     page.get_by_role("button", name="Save to the collection", exact=True).click()
@@ -248,9 +248,7 @@ def test_a_visitor_suggests_a_place_on_the_map(page, collection, scene_files, as
     page.get_by_role("link", name="Suggest another place").click()
     place = page.locator("#place-map")
     expect(place.locator(".leaflet-control-zoom")).to_be_visible()
-    place.scroll_into_view_if_needed()
-    box = place.bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    click_at(place, 0.5, 0.5)
     expect(place.locator(".answer-pin")).to_be_visible()
     page.get_by_role("button", name="Send to the curators").click()
     expect(page.get_by_text("Thank you for your suggestion")).to_be_visible()
