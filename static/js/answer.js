@@ -85,7 +85,7 @@ function goTo(hash) {
   const drawer = document.getElementById(hash.slice(1));
   if (!drawer?.matches("details")) return false;
   drawer.open = true;
-  drawer.scrollIntoView();
+  drawer.scrollIntoView({ behavior: "instant" }); // gliding there is broken off by whatever loads on the way
   drawer.querySelector("summary").focus({ preventScroll: true });
   return true;
 }

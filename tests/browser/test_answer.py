@@ -227,6 +227,7 @@ def test_the_photo_is_saved_where_the_marker_is_put(page, collection, scene_file
     ask(scene_files["known"])
     page.get_by_role("link", name="Save to the collection here").click()
     place = page.locator("#place-map")
+    place.scroll_into_view_if_needed()  # it is drawn when it is seen
     expect(place.locator(".answer-pin")).to_be_visible()
     latitude = page.input_value("#save-latitude")
     click_at(place, 0.7, 0.3)
@@ -247,6 +248,7 @@ def test_a_visitor_suggests_a_place_on_the_map(page, collection, scene_files, as
     ask(scene_files["unknown"])
     page.get_by_role("link", name="Suggest another place").click()
     place = page.locator("#place-map")
+    place.scroll_into_view_if_needed()  # it is drawn when it is seen
     expect(place.locator(".leaflet-control-zoom")).to_be_visible()
     click_at(place, 0.5, 0.5)
     expect(place.locator(".answer-pin")).to_be_visible()
