@@ -9,7 +9,7 @@ from django.db.models import Count, F, Q
 from django.utils.text import slugify
 
 from photos.errors import SpaceIncompleteError
-from photos.models import EmbeddingSpace, Photo, Tag
+from photos.models import EmbeddingSpace, Photo
 from photos.models.embedding import SpaceState
 from photos.querysets import Viewer, is_curator
 from photos.services import availability
@@ -195,10 +195,7 @@ def _with_tags(query: Query | None, question: Question) -> Query | None:
     """Return the query with the tags of which any is asked for: photos that have more of them score higher."""
     if query is None or not question.tags_any or not question.tags:
         return query
-    named = Q(slug__in=[slugify(tag, allow_unicode=True) for tag in question.tags])
-    for tag in question.tags:
-        named |= Q(name__iexact=tag)
-    slugs = Tag.objects.filter(named).values_list("slug", flat=True)
+    slugs = {slugify(tag, allow_unicode=True) for tag in question.tags}  # whether any photo has them or not
     return replace(query, tags=tuple(sorted({*query.tags, *slugs})))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -151,6 +153,41 @@ def test_a_picture_with_any_of_several_tags_prefers_photos_with_more_of_them(tow
         town.tower[1].pk: 1.0,
     }
     assert ids(result)[0] == town.tower[1].pk
+
+
+QUESTIONS: dict[str, tuple[dict[str, Any], bool]] = {
+    "upload": ({}, True),
+    "box": ({"box": [20, 20, 200, 150], "mode": "object"}, True),
+    "segment": ({"segment": 2}, True),
+    "object": ({"mode": "object"}, True),
+    "tags": ({"tags": ["stone", "high"], "tags_any": True}, False),
+    "picture and tags": ({"tags": ["stone", "high"], "tags_any": True}, True),
+    "circle": ({"filters": {"circle": [52.5, 13.4, 1000]}}, True),
+    "placed": ({"filters": {"has_location": True}}, True),
+    "stored": ({"photo": "another of the gate"}, False),
+    "stored segment": ({"photo": "another of the gate", "segment": 1}, False),
+    "stored box": ({"photo": "another of the gate", "box": [20, 20, 200, 150]}, False),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_what_one_may_not_see_changes_no_answer_of_any_kind(town, name):
+    """Private photos: of what is asked for, here and elsewhere, and of another place, with the tags asked for."""
+    parameters, with_picture = QUESTIONS[name]
+    for photo in (*town.gate, *town.tower):
+        tag(photo, "stone")
+    given = dict(parameters)
+    if "photo" in given:
+        given["photo"] = str(index_picture(picture_of(1, 6)).uuid)
+    picture = picture_of(1, 5) if with_picture else None
+    before = replace(asked(given, picture=picture), timings_ms={})
+    owner = User.objects.create_user("somebody")
+    for number, place in ((2, (-12.0, 99.0)), (3, (52.5, 13.4)), (4, (41.0, 29.0))):
+        hidden = index_picture(picture_of(1 + number % 2, number), latitude=place[0], longitude=place[1])
+        tag(hidden, "stone", "high")
+        Photo.objects.filter(pk=hidden.pk).update(visibility="private", owner=owner)
+    assert replace(asked(given, picture=picture), timings_ms={}) == before
+    assert before.matches
 
 
 def test_a_question_without_filters_takes_the_way_of_one_that_narrows_nothing():
