@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.db import transaction
+from django.test import Client
 from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
@@ -31,3 +32,12 @@ def built_town(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Ite
 @pytest.fixture
 def town(built_town: Town, db: None) -> Town:
     return built_town
+
+
+@pytest.fixture
+def curator_client(client: Client, db: None) -> Client:
+    """A client that a curator has signed in with."""
+    from django.contrib.auth.models import User
+
+    client.force_login(User.objects.create_user("eve", is_staff=True))
+    return client

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from photos.models import EmbeddingSpace, Photo
@@ -18,21 +17,11 @@ from search.evaluation.localisation_run import MeasurementStoppedError, continue
 from search.models import Audience, Calibration, EvaluationReport, EvaluationTrial
 from tests.search.gallery import add_photo, make_space
 from tests.search.test_accuracy import fill
+from tests.search.test_accuracy import space as space
 from tests.search.test_accuracy import synthetic as synthetic
 
 pytestmark = pytest.mark.django_db
 AXES = np.eye(16)
-
-
-@pytest.fixture
-def space():
-    return make_space()
-
-
-@pytest.fixture
-def curator_client(client):
-    client.force_login(User.objects.create_user("eve", is_staff=True))
-    return client
 
 
 @pytest.fixture

@@ -27,12 +27,6 @@ def space():
     return make_space()
 
 
-@pytest.fixture
-def curator_client(client):
-    client.force_login(User.objects.create_user("eve", is_staff=True))
-    return client
-
-
 def measured(space, count=3):
     photos = [add_photo(space, AXES[number], latitude=41.0, longitude=-40.0, title="Gate") for number in range(count)]
     background.run_slice(background.request_report(space).pk)
